@@ -1,0 +1,1 @@
+"""The only place for IPython, ipywidgets, anywidget and plotly."""

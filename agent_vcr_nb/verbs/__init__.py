@@ -1,0 +1,1 @@
+"""What a user can ask for, once: plain functions that return result objects."""

@@ -1,0 +1,1 @@
+"""File transactions on a private git object store."""
