@@ -25,10 +25,10 @@ _HOME = {
     "now": "integrations.functions",
     "uuid4": "integrations.functions",
     "random": "integrations.functions",
-    "register": "core.codec",
+    "register": "core.encoding",
 }
 
-__all__ = ["__version__", *sorted(_HOME)]  # noqa: PLE0604
+__all__ = ["__version__", *sorted(_HOME)]
 
 
 def __getattr__(name: str) -> Any:

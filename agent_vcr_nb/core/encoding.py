@@ -1,0 +1,324 @@
+"""A Python value to JSON, exactly; or a marker that says what could not be kept. `decoding` is the way back.
+
+JSON values stay as they are. Everything else becomes ``{"$t": tag, "v": ...}``: a datetime, a set, a tuple, bytes, a
+big integer, an Enum, a dataclass, a pydantic model, an array, a data frame. A user's own dict that contains ``$t`` or
+has keys that are no strings is wrapped the same way, so no value can be mistaken for a tag.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import datetime as dt
+import decimal
+import enum
+import math
+import pathlib
+import re
+import traceback
+import uuid
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import orjson
+
+Json: TypeAlias = Any
+"""What ``json.loads`` returns: None, bool, int, float, str, list, dict with string keys."""
+
+TAG = "$t"
+MAX_DEPTH = 64
+"""Deeper values become a marker: a recorder must not meet the interpreter's recursion limit."""
+MAX_SAFE_INT = 2**53 - 1
+"""Larger integers are rounded by JavaScript, so they are tagged."""
+MAX_REPR = 300
+MAX_ARRAY_BYTES = 1 << 20
+MAX_TABLE_CELLS = 100_000
+BLOB_CHARS = 64 * 1024
+"""Longer strings leave the line for a file of their own (see journal)."""
+
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+
+
+class Opaque(dict[str, Any]):
+    """A recorded object whose class is not registered here: its tag as a dict, with the fields under ``"v"``.
+
+    It encodes to the JSON it came from, so a state that holds one can be edited and forked.
+    """
+
+    @property
+    def type_name(self) -> str:
+        """Qualified name of the recorded class, or the tag itself."""
+        return str(self.get("type", self.get(TAG)))
+
+
+class Notes:
+    """What one encoding found out: paths that could not be kept, and whether a long string was met."""
+
+    __slots__ = ("large", "lossy")
+
+    def __init__(self) -> None:
+        self.lossy: list[str] = []
+        self.large = False
+
+
+_Path: TypeAlias = "tuple[Any, Any] | None"
+"""A linked list of keys, innermost first: building it costs less than a string and is needed only on a loss."""
+
+
+def escape(key: Any) -> str:
+    """Return a key as one token of a JSON Pointer (RFC 6901)."""
+    text = str(key)
+    return text.replace("~", "~0").replace("/", "~1") if "~" in text or "/" in text else text
+
+
+def unescape(token: str) -> str:
+    """Undo `escape`."""
+    return token.replace("~1", "/").replace("~0", "~") if "~" in token else token
+
+
+def _pointer(path: _Path) -> str:
+    tokens: list[str] = []
+    while path is not None:
+        path, key = path
+        tokens.append(escape(key))
+    return "/" + "/".join(reversed(tokens))
+
+
+def qualified(cls: type) -> str:
+    """Return ``module.QualName`` of a class."""
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+registry: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any] | None]] = {}
+
+
+def register(cls: type, build: Callable[[Any], Any] | None = None, dump: Callable[[Any], Any] | None = None) -> type:
+    """Let recordings give back real objects of `cls`: ``register(Order, Order.from_dict, Order.to_dict)``.
+
+    `build` gets the decoded fields (a dict, or what `dump` returned) and returns the object; the default calls
+    ``cls(**fields)``. `dump` returns a value that can be recorded; without it dataclasses, pydantic models, Enums and
+    named tuples are recorded by their fields. Returns `cls`, so it works as a class decorator.
+    """
+    registry[qualified(cls)] = (build or (lambda fields: cls(**fields)), dump)
+    return cls
+
+
+def encode(value: Any, notes: Notes | None = None) -> Json:
+    """Return `value` as tagged JSON; losses are added to ``notes.lossy`` as JSON Pointers. Never raises."""
+    return _encode(value, notes or Notes(), None, 0, set())
+
+
+def _encode(value: Any, notes: Notes, path: _Path, depth: int, open_ids: set[int]) -> Json:
+    kind = type(value)
+    if kind is str:
+        if len(value) > BLOB_CHARS:
+            notes.large = True
+        if not value.isascii() and not _is_utf8(value):
+            return {TAG: "str", "v": base64.b64encode(value.encode("utf-8", "surrogatepass")).decode()}
+        return value
+    if value is None or kind is bool:
+        return value
+    if kind is int:
+        return value if -MAX_SAFE_INT <= value <= MAX_SAFE_INT else {TAG: "int", "v": hex(value)}
+    if kind is float:
+        return value if math.isfinite(value) else {TAG: "float", "v": repr(value)}
+    if depth > MAX_DEPTH:
+        return _marker(value, f"nested deeper than {MAX_DEPTH}", notes, path)
+    if id(value) in open_ids:
+        return _marker(None, "contains itself", notes, path, kind)
+    open_ids.add(id(value))
+    try:
+        writer = _WRITERS.get(kind)
+        if writer is not None:
+            return writer(value, notes, path, depth + 1, open_ids)
+        return _encode_object(value, kind, notes, path, depth + 1, open_ids)
+    except RecursionError:
+        return _marker(None, "nested too deeply", notes, path, kind)
+    except Exception as error:  # a property, a repr, an iterator of the user's may do anything
+        return _marker(value, f"{type(error).__name__}: {error}"[:MAX_REPR], notes, path)
+    finally:
+        open_ids.discard(id(value))
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _marker(value: Any, why: str, notes: Notes, path: _Path, kind: type | None = None) -> Json:
+    """What stands for a value that cannot be kept; its path is noted as lossy."""
+    notes.lossy.append(_pointer(path) if path is not None else "")
+    try:
+        shown = "…" if kind else repr(value)
+    except BaseException as error:  # repr of a user's object
+        shown = f"<repr failed: {type(error).__name__}>"
+    # An address differs in every run and would break comparisons.
+    shown = _ADDRESS.sub("", shown)[:MAX_REPR].encode("utf-8", "replace").decode()
+    return {TAG: "repr", "type": qualified(kind or type(value)), "v": shown, "why": why}
+
+
+def is_plain_dict(value: dict[Any, Any]) -> bool:
+    """Tell whether a dict is a JSON object as it is: only string keys that are UTF-8, none of them the tag."""
+    return all(type(key) is str and key != TAG and (key.isascii() or _is_utf8(key)) for key in value)
+
+
+def _encode_dict(value: dict[Any, Any], notes: Notes, path: _Path, depth: int, open_ids: set[int]) -> Json:
+    out: dict[str, Json] = {}
+    for key, item in value.items():
+        if type(key) is not str or key == TAG or not (key.isascii() or _is_utf8(key)):
+            pairs = [
+                [
+                    _encode(k, notes, (path, k), depth + 1, open_ids),
+                    _encode(v, notes, (path, k), depth, open_ids),
+                ]
+                for k, v in value.items()
+            ]
+            return {TAG: "dict", "v": pairs}
+        # The common leaves are taken here: a call for each would be half of the recorder's time.
+        kind = type(item)
+        if item is None or kind is bool or (kind is str and item.isascii() and len(item) <= BLOB_CHARS):
+            out[key] = item
+        else:
+            out[key] = _encode(item, notes, (path, key), depth, open_ids)
+    return out
+
+
+def _encode_items(value: Any, notes: Notes, path: _Path, depth: int, open_ids: set[int]) -> list[Json]:
+    return [_encode(item, notes, (path, n), depth, open_ids) for n, item in enumerate(value)]
+
+
+def _encode_tuple(value: tuple[Any, ...], notes: Notes, path: _Path, depth: int, open_ids: set[int]) -> Json:
+    return {TAG: "tuple", "v": _encode_items(value, notes, path, depth, open_ids)}
+
+
+def _encode_set(value: Any, notes: Notes, path: _Path, depth: int, open_ids: set[int]) -> Json:
+    items = _encode_items(value, notes, path, depth, open_ids)
+    # A set has no order of its own: without one the same set would differ in every run.
+    items.sort(key=orjson.dumps)
+    return {TAG: type(value).__name__, "v": items}
+
+
+def _encode_time(value: Any, *_: Any) -> Json:
+    tagged = {TAG: type(value).__name__, "v": value.isoformat()}
+    if getattr(value, "fold", 0):
+        tagged["fold"] = 1
+    return tagged
+
+
+def _tagged(tag: str, write: Callable[[Any], Json]) -> Callable[..., Json]:
+    return lambda value, *_: {TAG: tag, "v": write(value)}
+
+
+_WRITERS: dict[type, Callable[..., Json]] = {
+    dict: _encode_dict,
+    list: _encode_items,
+    tuple: _encode_tuple,
+    set: _encode_set,
+    frozenset: _encode_set,
+    dt.datetime: _encode_time,
+    dt.date: _encode_time,
+    dt.time: _encode_time,
+    bytes: _tagged("bytes", lambda v: base64.b64encode(v).decode()),
+    bytearray: _tagged("bytearray", lambda v: base64.b64encode(v).decode()),
+    dt.timedelta: _tagged("timedelta", lambda v: [v.days, v.seconds, v.microseconds]),
+    decimal.Decimal: _tagged("Decimal", str),
+    uuid.UUID: _tagged("UUID", str),
+    complex: _tagged("complex", lambda v: [repr(v.real), repr(v.imag)]),
+    Opaque: lambda value, *_: dict(value),
+}
+
+
+def _encode_object(value: Any, kind: type, notes: Notes, path: _Path, depth: int, open_ids: set[int]) -> Json:
+    def inner(part: Any) -> Json:
+        return _encode(part, notes, path, depth, open_ids)
+
+    name = qualified(kind)
+    registered = registry.get(name)
+    if registered and registered[1]:
+        return {TAG: "object", "type": name, "v": inner(registered[1](value))}
+    if isinstance(value, pathlib.PurePath):
+        return {TAG: "Path", "v": str(value)}
+    if isinstance(value, enum.Enum):
+        return {TAG: "enum", "type": name, "name": value.name, "v": inner(value.value)}
+    if isinstance(value, BaseException):
+        lines = "".join(traceback.format_exception(value))[-4000:]
+        return {TAG: "exception", "type": name, "args": inner(list(value.args)), "traceback": lines}
+    library = kind.__module__.partition(".")[0]
+    if library in ("numpy", "pandas"):
+        tagged = (_encode_numpy if library == "numpy" else _encode_pandas)(value, inner)
+        return tagged if tagged is not None else _marker(value, "too large or of no plain type", notes, path)
+    if dataclasses.is_dataclass(value):
+        fields = {f.name: getattr(value, f.name, None) for f in dataclasses.fields(value)}
+        return {TAG: "dataclass", "type": name, "v": inner(fields)}
+    if hasattr(kind, "model_fields") and hasattr(value, "__dict__"):  # pydantic 2, without importing it
+        extra = getattr(value, "__pydantic_extra__", None)
+        return {TAG: "pydantic", "type": name, "v": inner({**value.__dict__, **(extra or {})})}
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return {TAG: "namedtuple", "type": name, "v": inner(value._asdict())}
+    for base, plain in _SUBCLASSED:
+        if isinstance(value, base):
+            return {TAG: "subclass", "type": name, "of": base.__name__, "v": inner(plain(value))}
+    return _marker(value, "no way to record this type; see agent_vcr_nb.register", notes, path)
+
+
+# A subclass of a plain type keeps its content and the name of its class; bool and int in this order.
+_SUBCLASSED: tuple[tuple[type, Callable[[Any], Any]], ...] = (
+    (dict, dict),
+    (list, list),
+    (tuple, tuple),
+    (frozenset, frozenset),
+    (set, set),
+    (str, lambda v: str.__str__(v)),
+    (int, int),
+    (float, float),
+    (bytes, bytes),
+)
+
+
+def _encode_numpy(value: Any, inner: Callable[[Any], Json]) -> Json | None:
+    import numpy as np
+
+    if isinstance(value, np.ndarray):
+        if value.dtype.hasobject or value.dtype.names or value.nbytes > MAX_ARRAY_BYTES:
+            return None
+        data = base64.b64encode(np.ascontiguousarray(value).tobytes()).decode()
+        return {TAG: "ndarray", "dtype": value.dtype.str, "shape": list(value.shape), "v": data}
+    if isinstance(value, np.generic) and not value.dtype.hasobject:
+        return {
+            TAG: "npscalar",
+            "dtype": value.dtype.str,
+            "v": base64.b64encode(value.tobytes()).decode(),
+            "text": str(value)[:MAX_REPR],
+        }
+    return None
+
+
+def _encode_pandas(value: Any, inner: Callable[[Any], Json]) -> Json | None:
+    import pandas as pd
+
+    if value is pd.NaT:
+        return {TAG: "NaT"}
+    if isinstance(value, pd.Timestamp | pd.Timedelta):
+        tag = "Timestamp" if isinstance(value, pd.Timestamp) else "pdTimedelta"
+        zone = str(value.tz) if isinstance(value, pd.Timestamp) and value.tz is not None else None
+        return {TAG: tag, "v": str(value.value), "unit": value.unit, "tz": zone, "text": str(value)}
+    if isinstance(value, pd.Series):
+        frame = value.to_frame(name="value")
+        tagged = _encode_pandas(frame, inner)
+        return tagged and {TAG: "Series", "name": inner(value.name), "v": tagged}
+    if isinstance(value, pd.DataFrame):
+        if value.size > MAX_TABLE_CELLS or isinstance(value.columns, pd.MultiIndex):
+            return None
+        columns = [value.iloc[:, n] for n in range(value.shape[1])]
+        return {
+            TAG: "DataFrame",
+            "columns": inner(list(value.columns)),
+            "dtypes": [str(column.dtype) for column in columns],
+            "index": inner(list(value.index)),
+            "index_dtype": str(value.index.dtype),
+            "v": [inner(column.tolist()) for column in columns],
+        }
+    return None

@@ -1,0 +1,67 @@
+"""Child sessions: their names, and a fork that is made without running anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from agent_vcr_nb.core.edit import StateEdit
+from agent_vcr_nb.core.journal import session_path
+from agent_vcr_nb.core.recorder import VCRRecorder
+from agent_vcr_nb.core.recording import Recording
+from agent_vcr_nb.core.tape import Tape
+
+
+def free_fork_id(directory: Path, parent: str) -> str:
+    """Return the first of ``<parent>-fork1``, ``-fork2`` … that no session has."""
+    stem = parent[:110]
+    number = 1
+    while session_path(directory, f"{stem}-fork{number}").exists():
+        number += 1
+    return f"{stem}-fork{number}"
+
+
+def copy_before(recorder: VCRRecorder, tape: Tape, target: int) -> None:
+    """Write the frames before `target` into the recorder's session as replayed, under their own keys."""
+    wanted = [number for number in range(target) if tape.heads[number] is not None]
+    unfinished = [number for number in wanted if not tape.ended_before(number, target)]
+    recorder.copy_frames(tape, wanted, tape.key, unfinished=unfinished)
+    for number in wanted:
+        name, _, occurrence = tape.key(number).rpartition("#")
+        if "/" not in name and occurrence.isdigit():
+            recorder.occurred(name, int(occurrence))
+
+
+def fork_recording(
+    path: Path,
+    from_frame: int,
+    new_session_id: str | None = None,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    patch: Sequence[Mapping[str, Any]] = (),
+    reason: str | None = None,
+    recorder: VCRRecorder | None = None,
+) -> VCRRecorder:
+    """Return a recorder of a new session that starts before `from_frame` of a recording, in the same folder.
+
+    The frames before it are in the new session, replayed. ``fork_state`` of the recorder is the edited input state:
+    run the rest of the agent on it. Raises FrameNotFoundError, EditError, and CannotResumeError where the state holds
+    something that could not be stored. `recorder` gives the options of the new one.
+    """
+    tape = Tape(Recording(path))
+    tape.recording.place(from_frame)
+    edit = StateEdit(overrides or {}, patch)
+    operations = edit.as_patch(tape.recording.state(from_frame, "input")) if edit else []
+    state = edit.apply(tape.input(from_frame, without=tuple(overrides or ())))
+    child = VCRRecorder(path.parent, on_frame_recorded=recorder.on_frame_recorded if recorder else None)
+    child.start_session(
+        new_session_id or free_fork_id(path.parent, tape.session_id),
+        parent_session_id=tape.session_id,
+        forked_from_frame=from_frame,
+        edit=operations,
+        reason=reason,
+    )
+    copy_before(child, tape, from_frame)
+    child.fork_state = state
+    return child

@@ -1,0 +1,181 @@
+"""Plain Python: ``@step`` records a function's calls, and lets a resume serve them; `now`, `uuid4` and `random` repeat.
+
+A step that takes one mapping has that mapping as its input state, any other has its parameters by name (a method's
+``self`` left out). A mapping that is returned is the output state, any other value is ``{"result": value}``.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import inspect
+import random as _random
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any, ParamSpec, TypeVar, overload
+
+from agent_vcr_nb.core.errors import UsageError
+from agent_vcr_nb.core.frame import FrameType
+from agent_vcr_nb.core.recorder import Step, VCRRecorder, active_recorder
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_MAPPING, _NAMED, _VALUE = "mapping", "named", "value"
+
+
+@overload
+def step(function: Callable[P, R], /) -> Callable[P, R]: ...
+@overload
+def step(*, name: str | None = None, type: str = "node") -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+def step(function: Any = None, /, *, name: str | None = None, type: str = "node") -> Any:
+    """Record each call of a function, sync or async, as a frame: ``@step`` or ``@step(name="search", type="tool")``.
+
+    Calls nest; loops, ``asyncio.gather`` and threads are told apart. What the function raises is recorded and raised
+    again. Without a recorder that records, the function is called as it is. Raises UsageError for a generator function
+    and for an unknown `type` (node, tool, llm, error, checkpoint).
+    """
+    if function is None:
+        return lambda function: _Wrapping(function, name, type).wrapper()
+    return _Wrapping(function, name, type).wrapper()
+
+
+class _Wrapping:
+    """What is known of a decorated function once, so that a call costs little."""
+
+    def __init__(self, function: Callable[..., Any], name: str | None, kind: str) -> None:
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise UsageError(
+                f"@step on the generator {function.__qualname__}: a step has one result. "
+                "Decorate a function that consumes the generator and returns what it gave."
+            )
+        try:
+            self.frame_type = FrameType(kind)
+        except ValueError:
+            names = ", ".join(member.value for member in FrameType)
+            raise UsageError(f"@step type {kind!r}: expected one of {names}") from None
+        self.function = function
+        self.name = name or function.__name__
+        self.signature = inspect.signature(function)
+        parameters = list(self.signature.parameters)
+        # A method is told by its first parameter: at decoration time it is still a plain function.
+        self.bound_to = parameters[0] if parameters and parameters[0] in ("self", "cls") else None
+
+    def wrapper(self) -> Callable[..., Any]:
+        function = self.function
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def run_async(*args: Any, **kwargs: Any) -> Any:
+                recorder = active_recorder()
+                if recorder is None:
+                    return await function(*args, **kwargs)
+                begun, args, kwargs = self._begin(recorder, args, kwargs)
+                if begun.returned:
+                    return _value_of(begun)
+                with begun.running():
+                    try:
+                        value = await function(*args, **kwargs)
+                    except BaseException as error:
+                        begun.fail(error)
+                        raise
+                begun.finish(value)
+                return value
+
+            wrapped: Any = run_async
+        else:
+
+            @functools.wraps(function)
+            def run(*args: Any, **kwargs: Any) -> Any:
+                recorder = active_recorder()
+                if recorder is None:
+                    return function(*args, **kwargs)
+                begun, args, kwargs = self._begin(recorder, args, kwargs)
+                if begun.returned:
+                    return _value_of(begun)
+                with begun.running():
+                    try:
+                        value = function(*args, **kwargs)
+                    except BaseException as error:
+                        begun.fail(error)
+                        raise
+                begun.finish(value)
+                return value
+
+            wrapped = run
+        wrapped.__vcr_step__ = self.name
+        wrapped.__vcr_call__ = lambda state, style: self._call_again(wrapped, state, style)
+        return wrapped  # type: ignore[no-any-return]
+
+    def _begin(
+        self, recorder: VCRRecorder, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Step, tuple[Any, ...], dict[str, Any]]:
+        """Tell the recorder of the call; returns the step and the arguments to call with, edited where it says so."""
+        bound = self.signature.bind(*args, **kwargs)  # a wrong call fails here as it would without us
+        given = {name: value for name, value in bound.arguments.items() if name != self.bound_to}
+        only = next(iter(given.values())) if len(given) == 1 else None
+        if isinstance(only, Mapping) and self._takes_plain(next(iter(given))):
+            begun = recorder.begin(self.name, only, self.frame_type, call=(_MAPPING,))
+            if begun.edited:
+                bound.arguments[next(iter(given))] = begun.input_state
+        else:
+            bound.apply_defaults()
+            named = {name: value for name, value in bound.arguments.items() if name != self.bound_to}
+            begun = recorder.begin(self.name, named, self.frame_type, call=(_NAMED,))
+            if begun.edited:
+                bound.arguments.update(self._checked(begun.input_state))
+        if begun.edited:
+            return begun, bound.args, bound.kwargs
+        return begun, args, kwargs
+
+    def _takes_plain(self, name: str) -> bool:
+        kind = self.signature.parameters[name].kind
+        return kind not in (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+
+    def _checked(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        unknown = [name for name in arguments if name not in self.signature.parameters]
+        if unknown:
+            from agent_vcr_nb.core.errors import EditError
+
+            raise EditError(
+                f"step {self.name}: the edit sets {', '.join(unknown)}, and its parameters are "
+                f"{', '.join(self.signature.parameters)}"
+            )
+        return arguments
+
+    def _call_again(self, wrapped: Callable[..., Any], state: dict[str, Any], style: list[str]) -> Any:
+        """Call the step as it was called when `state` was recorded."""
+        if style[:1] == [_MAPPING]:
+            return wrapped(state)
+        bound = self.signature.bind_partial()
+        bound.arguments.update(self._checked(state))
+        return wrapped(*bound.args, **bound.kwargs)
+
+
+def _value_of(step: Step) -> Any:
+    """Return what the function would have returned, from the output state that is served."""
+    state = step.output()
+    return state["result"] if step.wrapped_result and state.keys() == {"result"} else state
+
+
+def _drawn(name: str, draw: Callable[[], Any]) -> Any:
+    recorder = active_recorder()
+    return draw() if recorder is None else recorder.draw(name, draw)
+
+
+def now(tz: dt.tzinfo | None = dt.UTC) -> dt.datetime:
+    """Return the current time; a resume gets the recorded one for what was asked before its frame."""
+    moment: dt.datetime = _drawn("now", lambda: dt.datetime.now(dt.UTC))
+    return moment.astimezone(tz) if tz else moment.astimezone().replace(tzinfo=None)
+
+
+def uuid4() -> uuid.UUID:
+    """Return a random UUID; a resume gets the recorded one for what was asked before its frame."""
+    drawn: uuid.UUID = _drawn("uuid4", uuid.uuid4)
+    return drawn
+
+
+def random() -> float:
+    """Return a random number in [0, 1); a resume gets the recorded one for what was asked before its frame."""
+    drawn: float = _drawn("random", _random.random)
+    return drawn
