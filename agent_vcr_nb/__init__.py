@@ -11,11 +11,11 @@ from typing import Any
 
 _HOME = {
     "VCRRecorder": "core.recorder",
-    "AsyncVCRRecorder": "core.recorder",
+    "AsyncVCRRecorder": "core.async_recorder",
     "VCRPlayer": "core.player",
     "AsyncVCRPlayer": "core.player",
     "ResumeConfig": "core.resume",
-    "ResumeMode": "core.resume",
+    "ResumeMode": "core.policy",
     "Frame": "core.frame",
     "FrameType": "core.frame",
     "FrameMetadata": "core.frame",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,6 +85,15 @@ class FrameMetadata:
         if self.tokens_input is None and self.tokens_output is None:
             return None
         return (self.tokens_input or 0) + (self.tokens_output or 0)
+
+
+def as_metadata(metadata: FrameMetadata | Mapping[str, Any] | None) -> FrameMetadata:
+    """Return metadata given as a dict, as such, or not at all."""
+    if metadata is None:
+        return FrameMetadata()
+    if isinstance(metadata, FrameMetadata):
+        return metadata
+    return FrameMetadata.from_dict(dict(metadata))
 
 
 @dataclass(slots=True)

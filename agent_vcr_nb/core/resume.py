@@ -23,8 +23,9 @@ from agent_vcr_nb.core.errors import CannotResumeError, DivergedError, EditError
 from agent_vcr_nb.core.fork import copy_before, free_fork_id
 from agent_vcr_nb.core.frame import Status
 from agent_vcr_nb.core.policy import ResumeMode, ResumePolicy
-from agent_vcr_nb.core.recorder import VCRRecorder, choosing
+from agent_vcr_nb.core.recorder import VCRRecorder
 from agent_vcr_nb.core.recording import Recording
+from agent_vcr_nb.core.steps import choosing
 from agent_vcr_nb.core.tape import Tape
 
 __all__ = ["ResumeConfig", "ResumeMode", "Resumed", "can_resume", "resume", "resume_async"]

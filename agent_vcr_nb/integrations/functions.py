@@ -16,7 +16,8 @@ from typing import Any, ParamSpec, TypeVar, overload
 
 from agent_vcr_nb.core.errors import UsageError
 from agent_vcr_nb.core.frame import FrameType
-from agent_vcr_nb.core.recorder import Step, VCRRecorder, active_recorder
+from agent_vcr_nb.core.recorder import VCRRecorder
+from agent_vcr_nb.core.steps import Step, active_recorder
 
 P = ParamSpec("P")
 R = TypeVar("R")

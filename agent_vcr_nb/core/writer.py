@@ -1,0 +1,305 @@
+"""Turns steps into lines of a session's file, and never raises into the agent.
+
+The memory of each branch of execution (see `Lane`) makes a line short; one lock makes it whole. What could not be
+stored is counted in `lost` and told in `problems`.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import sys
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from agent_vcr_nb.core.delta import Lane
+from agent_vcr_nb.core.encoding import TAG, Json, Notes, encode, qualified
+from agent_vcr_nb.core.frame import FrameMetadata, Provenance, timestamp
+from agent_vcr_nb.core.journal import Journal
+from agent_vcr_nb.core.redact import Redactor
+from agent_vcr_nb.core.steps import Step, current_scope
+
+if TYPE_CHECKING:
+    from agent_vcr_nb.core.tape import Tape
+
+logger = logging.getLogger("agent_vcr_nb")
+
+MAX_LANES = 32
+"""Branches whose last state is remembered; an older one starts with a full state when it goes on."""
+MAX_LOSSY = 50
+"""Paths listed in one frame; the markers stand in the state itself, so none is hidden."""
+MAX_PROBLEMS = 100
+_LOCK_SECONDS = 10
+
+
+class FrameWriter:
+    """Writes the frames of one session."""
+
+    def __init__(self, redactor: Redactor | None) -> None:
+        self.redactor = redactor
+        self.journal: Journal | None = None
+        self.lost = 0
+        self.problems: list[str] = []
+        self.next_number = 0
+        self._errors = 0
+        self._tokens: int | None = None
+        self._cost: float | None = None
+        self._lanes: OrderedDict[tuple[int, int], Lane] = OrderedDict()
+        self._lane_numbers: dict[tuple[int, int], int] = {}
+        self.after_fork()
+
+    def after_fork(self) -> None:
+        """Start with a free lock: another thread of the parent may hold it, and does not exist in the child."""
+        self._lock = threading.RLock()
+        self._busy = False
+        self.forget_lanes()
+
+    # -------------------------------------------------------------------------------------------- writing
+
+    def start(self, step: Step) -> None:
+        """Write that a step is about to run, with its input; gives the step its number."""
+        self.write(functools.partial(self._start_line, step))
+        step.clock = time.perf_counter()
+
+    def _start_line(self, step: Step, journal: Journal) -> None:
+        number = step.number = self.next_number
+        self.next_number += 1
+        lane, lane_number = self._lane()
+        step.lane = lane
+        notes = Notes()
+        data = self._identity(step, number, lane_number)
+        states = self._section(journal, lane, "input", number, step.input_state, notes)
+        journal.append("start", _with_lossy(data, notes) | states)
+
+    def end(
+        self,
+        step: Step,
+        output_state: dict[str, Any] | None,
+        metadata: FrameMetadata,
+        error: BaseException | str | None,
+        update: Any = None,
+    ) -> None:
+        """Write how a step ended; one that was never started is written with its input."""
+        self.write(functools.partial(self._end_line, step, output_state, metadata, error, update))
+
+    def _end_line(
+        self,
+        step: Step,
+        output_state: dict[str, Any] | None,
+        metadata: FrameMetadata,
+        error: BaseException | str | None,
+        update: Any,
+        journal: Journal,
+    ) -> None:
+        lane, lane_number = self._lane()
+        notes = Notes()
+        states: dict[str, Any] = {}
+        number = step.number
+        if number is None:
+            number = self.next_number
+            states = self._section(journal, lane, "input", number, step.input_state, notes)
+        if output_state is not None:
+            states |= self._section(journal, step.lane or lane, "output", number, output_state, notes)
+        if update is not None:
+            states["update"] = self.clean(update)
+        data = self._identity(step, number, lane_number, "error" if metadata.error_type else "ok")
+        data["metadata"] = self.clean(metadata.to_dict())
+        if isinstance(error, BaseException):
+            args = self.clean(list(error.args))
+            data["exception"] = {TAG: "exception", "type": qualified(type(error)), "args": args}
+        journal.append("frame", _with_lossy(data, notes) | states)
+        if step.number is None:
+            step.number, self.next_number = number, number + 1
+        self._count(metadata)
+
+    def _count(self, metadata: FrameMetadata) -> None:
+        self._errors += bool(metadata.error_type)
+        if metadata.tokens is not None:
+            self._tokens = (self._tokens or 0) + metadata.tokens
+        if metadata.cost_usd is not None:
+            self._cost = (self._cost or 0.0) + metadata.cost_usd
+
+    def drawn(self, key: str, value: Any) -> None:
+        """Write a time, an id or a random number that the agent drew."""
+        self.write(
+            lambda journal: journal.append(
+                "value", {"key": key, "before": self.next_number, "value": self.clean(value)}
+            )
+        )
+
+    def session_end(self) -> None:
+        """Write how the session stands."""
+        totals = {"errors": self._errors, "tokens": self._tokens, "cost_usd": self._cost, "lost": self.lost}
+        data = {"timestamp": timestamp(), "frames": self.next_number, **totals}
+        self.write(lambda journal: journal.append("end", known(data)), frame=False)
+
+    def copy(
+        self,
+        tape: Tape,
+        wanted: Sequence[int],
+        key_of: Callable[[int], str],
+        *,
+        parent: int | None = None,
+        unfinished: Sequence[int] = (),
+    ) -> dict[int, int]:
+        """Write frames of a recording into this session as replayed, starts and ends in the order they were recorded.
+
+        Of the `unfinished` ones only the start is written. Returns the new number of each frame.
+        """
+        numbers: dict[int, int] = {}
+        chosen = set(wanted)
+        for old, is_end in tape.recording.events():
+            if old not in chosen or (is_end and old in unfinished):
+                continue
+            head = dict(tape.heads[old] or {})
+            head["parent"] = numbers.get(head.get("parent", -1), parent)
+            head |= {"key": key_of(old), "provenance": "replayed", "replayed_from": f"{tape.session_id}:{old}"}
+            self.write(functools.partial(self._copy_line, tape, old, is_end, head, numbers))
+        for drawn in tape.drawn.values():
+            owner = tape.find(drawn["key"].rpartition("/")[0])
+            if owner in chosen and owner not in unfinished:
+                later = [new for old, new in numbers.items() if old >= drawn["before"]]
+                name = drawn["key"].rpartition("/")[2]
+                data = {**drawn, "key": f"{key_of(owner)}/{name}", "before": min(later, default=self.next_number)}
+                self.write(functools.partial(Journal.append, kind="value", data=data))
+        return numbers
+
+    def _copy_line(
+        self, tape: Tape, old: int, is_end: bool, head: dict[str, Any], numbers: dict[int, int], journal: Journal
+    ) -> None:
+        notes = Notes()
+        lane, _ = self._lane()
+        states: dict[str, Any] = {}
+        number = numbers.get(old)
+        if number is None:
+            number = numbers[old] = self.next_number
+            self.next_number += 1
+            states = self._section(journal, lane, "input", number, tape.recorded(old, "input"), notes)
+        if not is_end:
+            head = {name: value for name, value in head.items() if name not in ("status", "metadata", "exception")}
+        elif head.get("status") == "ok":
+            states |= self._section(journal, lane, "output", number, tape.recorded(old, "output"), notes)
+        update = tape.recording.update(old) if is_end else None
+        if update is not None:
+            states["update"] = update
+        journal.append("frame" if is_end else "start", known({**head, "number": number}) | states)
+
+    def write(self, write: Callable[[Journal], None], *, frame: bool = True) -> None:
+        """Run one write under the lock; whatever it raises is counted and never reaches the agent."""
+        if not self._lock.acquire(timeout=_LOCK_SECONDS):
+            self.lose(TimeoutError(f"another thread has been recording for {_LOCK_SECONDS} s"), frame=frame)
+            return
+        try:
+            journal = self.journal
+            if journal is None:
+                return
+            if self._busy:
+                raise RuntimeError("a step was recorded while another one was being written (a signal handler?)")
+            self._busy = True
+            try:
+                if journal.renew_if_gone():
+                    self.forget_lanes()
+                write(journal)
+            except BaseException:
+                # What a lane remembers may not have reached the file: the next state is written in full.
+                self.forget_lanes()
+                raise
+            finally:
+                self._busy = False
+        except Exception as error:
+            self.lose(error, frame=frame)
+        finally:
+            self._lock.release()
+
+    def forget_lanes(self) -> None:
+        """Refer to nothing that was written so far."""
+        for lane in self._lanes.values():
+            lane.forget()
+
+    def lose(self, error: BaseException, *, frame: bool = True) -> None:
+        """Count what could not be stored, and tell of the first one."""
+        self.lost += frame
+        if not self.problems:
+            logger.warning("a step could not be recorded: %s: %s", type(error).__name__, error)
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(f"{type(error).__name__}: {error}")
+
+    # -------------------------------------------------------------------------------------------- pieces of a line
+
+    def _lane(self) -> tuple[Lane, int]:
+        """Return the memory of the branch that runs here: one a thread, and one a task of asyncio in it."""
+        branch = (threading.get_ident(), _task_id())
+        lane = self._lanes.get(branch)
+        if lane is None:
+            scope = current_scope.get()
+            lane = self._lanes[branch] = Lane(scope.lane if scope else None)
+            if len(self._lanes) > MAX_LANES:
+                self._lanes.popitem(last=False)
+        else:
+            self._lanes.move_to_end(branch)
+        return lane, self._lane_numbers.setdefault(branch, len(self._lane_numbers))
+
+    def _identity(self, step: Step, number: int, lane: int, status: str | None = None) -> dict[str, Any]:
+        """What a line says of a step first; the reader relies on ``number`` being the first of all."""
+        data: dict[str, Any] = {
+            "number": number,
+            "key": self.text(step.key),
+            "node_name": self.text(step.name),
+            "frame_type": step.frame_type.value,
+        }
+        if status:
+            data["status"] = status
+        data["timestamp"] = step.started_at
+        if step.provenance is not Provenance.LIVE:
+            data["provenance"] = step.provenance.value
+        if step.parent is not None:
+            data["parent"] = step.parent
+        if lane:
+            data["lane"] = lane
+        if step.call:
+            data["call"] = list(step.call)
+        return data
+
+    def _section(
+        self, journal: Journal, lane: Lane, side: str, number: int, state: dict[str, Any], notes: Notes
+    ) -> dict[str, Any]:
+        inner = Notes()
+        section = lane.write(state, f"{number}.{side[:-3]}", inner, self.redactor, journal.to_blob)
+        notes.lossy.extend(f"/{side}{path}" for path in inner.lossy)
+        if section.full is not None:
+            return {f"{side}_state": orjson.Fragment(section.full)}
+        return {f"{side}_delta": {"base": section.base, "ops": orjson.Fragment(section.ops)}}
+
+    def clean(self, value: Any) -> Json:
+        """Return a value as the recording shows it: encoded, without secrets."""
+        tree = encode(value)
+        return self.redactor.tree(tree) if self.redactor else tree
+
+    def text(self, text: str) -> str:
+        """Return a text without secrets."""
+        return self.redactor.text(text) if self.redactor else text
+
+
+def _task_id() -> int:
+    """Return a number of the asyncio task that runs here, or 0; asyncio is not loaded for the sake of asking."""
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None or asyncio._get_running_loop() is None:
+        return 0
+    task = asyncio.current_task()
+    return id(task) if task else 0
+
+
+def _with_lossy(data: dict[str, Any], notes: Notes) -> dict[str, Any]:
+    if notes.lossy:
+        data["lossy"] = notes.lossy[:MAX_LOSSY]
+    return data
+
+
+def known(data: dict[str, Any]) -> dict[str, Any]:
+    """Return the members that say something."""
+    return {name: value for name, value in data.items() if value is not None and value != [] and value != {}}
