@@ -29,6 +29,7 @@ from agent_vcr_nb.verbs.catalogue import VERBS
 from agent_vcr_nb.verbs.commands import command_of
 from agent_vcr_nb.verbs.definition import Argument, Place, Verb
 from agent_vcr_nb.verbs.rerun import ResumedRun
+from agent_vcr_nb.verbs.text import for_terminal
 
 _HELP = """%vcr                      show the debugger of the current session
 %vcr record NAME          record every step from here on
@@ -165,7 +166,7 @@ class VCRMagics(Magics):
             complain=print,
         )
         result = verb.run(place, **words)
-        print(result.text())
+        print(for_terminal(result.text()))
         if isinstance(result, ResumedRun):
             self._select(result.session_id, result.frame)
 
