@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 class Scope:
     """A step while it runs: what steps inside it are numbered and named below."""
 
-    __slots__ = ("counts", "key", "lane", "number", "recorder")
+    __slots__ = ("counts", "figures", "key", "lane", "number", "recorder")
 
     def __init__(self, recorder: VCRRecorder, key: str, number: int | None, lane: Lane | None) -> None:
         self.recorder, self.key, self.number, self.lane = recorder, key, number, lane
+        self.figures: dict[str, Any] = {}
+        """What the step's own code says of it while it runs (see annotate)."""
         self.counts: dict[str, int] = {}
 
 
@@ -66,6 +68,8 @@ class Step:
         "call",
         "clock",
         "decision",
+        "edit",
+        "figures",
         "frame_type",
         "input_state",
         "key",
@@ -85,6 +89,8 @@ class Step:
         self.input_state: dict[str, Any] = {}
         self.decision: Decision = Run()
         self.call: Sequence[str] = ()
+        self.figures: dict[str, Any] = {}
+        self.edit: Sequence[Mapping[str, Any]] = ()
         self.lane: Lane | None = None
         self.clock = time.perf_counter()
         self.started_at = ""
@@ -114,7 +120,9 @@ class Step:
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
         """Steps begun inside this block are children of this one."""
-        token = current_scope.set(Scope(self._recorder, self.key, self.number, self.lane))
+        scope = Scope(self._recorder, self.key, self.number, self.lane)
+        scope.figures = self.figures
+        token = current_scope.set(scope)
         try:
             yield
         finally:
