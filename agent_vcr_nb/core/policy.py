@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
@@ -135,6 +135,11 @@ class ResumePolicy:
             except DivergedError as error:
                 self.diverged = error
                 raise
+
+    def has_served(self, numbers: Iterable[int]) -> None:
+        """Count frames as served that nobody will ask for, because they were copied."""
+        self.served.extend(numbers)
+        self._used.update(self.served)
 
     def recall(self, key: str) -> tuple[Any] | None:
         """Return what had been drawn under this key before the target started, or while the recording is followed."""

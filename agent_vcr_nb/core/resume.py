@@ -259,8 +259,8 @@ class _Run:
 
         def call_once() -> Any:
             copy_before(self.recorder, tape, target)
+            self.policy.has_served(n for n in range(target) if tape.ended_before(n, target))
             self.policy.target_key = self.recorder.next_key(name)
-            self.policy.reached = True
             return self._drive([(name, self.agent)], self._recorded_input(target))
 
         return call_once

@@ -34,6 +34,10 @@ chosen_recorder: contextvars.ContextVar[VCRRecorder | None] = contextvars.Contex
 _latest: weakref.ref[VCRRecorder] | None = None
 
 
+live_agents: dict[str, Any] = {}
+"""Decorated functions by step name, the latest of each: what a session of this process can be resumed with."""
+
+
 def became_latest(recorder: VCRRecorder) -> None:
     """Record steps with this recorder wherever no other was chosen."""
     global _latest

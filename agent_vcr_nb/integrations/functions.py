@@ -17,7 +17,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 from agent_vcr_nb.core.errors import UsageError
 from agent_vcr_nb.core.frame import FrameType
 from agent_vcr_nb.core.recorder import VCRRecorder
-from agent_vcr_nb.core.steps import Step, active_recorder, current_scope
+from agent_vcr_nb.core.steps import Step, active_recorder, current_scope, live_agents
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -68,6 +68,7 @@ class _Wrapping:
 
             @functools.wraps(function)
             async def run_async(*args: Any, **kwargs: Any) -> Any:
+                __tracebackhide__ = True  # a notebook shows the user's own frames
                 recorder = active_recorder()
                 if recorder is None:
                     return await function(*args, **kwargs)
@@ -88,6 +89,7 @@ class _Wrapping:
 
             @functools.wraps(function)
             def run(*args: Any, **kwargs: Any) -> Any:
+                __tracebackhide__ = True
                 recorder = active_recorder()
                 if recorder is None:
                     return function(*args, **kwargs)
@@ -106,6 +108,7 @@ class _Wrapping:
             wrapped = run
         wrapped.__vcr_step__ = self.name
         wrapped.__vcr_call__ = lambda state, style: self._call_again(wrapped, state, style)
+        live_agents[self.name] = wrapped
         return wrapped  # type: ignore[no-any-return]
 
     def _begin(
