@@ -1,7 +1,7 @@
 """Run the benchmarks and print one table: ``python -m tests.benchmarks [--gate] [NAME ...]``.
 
-Every module ``<name>_bench.py`` of this folder has ``rows()``. With ``--gate`` the exit code is 1 when a row is over its
-bar. Compare ratios, not times: both sides of a ratio are measured alternately in one run.
+Every module ``<name>_bench.py`` of this folder has ``rows()``. With ``--gate`` the exit code is 1 when a row is over
+its bar. Compare ratios, not times: both sides of a ratio are measured alternately in one run.
 """
 
 from __future__ import annotations

@@ -18,21 +18,34 @@ from typing import Any
 
 MODULES = {"ours": "agent_vcr_nb", "peer": "agent_vcr"}
 MESSAGE_BYTES = 1000
+_WORDS = (
+    "the",
+    "agent",
+    "reads",
+    "through",
+    "a",
+    "high-level",
+    "plan,",
+    "searches",
+    "for",
+    "right",
+    "result.",
+    "is",
+    "it?",
+)
 State = dict[str, Any]
 
 
 def small_state(number: int) -> State:
     """114 bytes as compact JSON."""
-    task, answer = "the capital of France", "It is Paris, on the river Seine."
+    task, answer = "the capital of France", "It is Paris, on the river Seine: ok."
     return {"task": task, "step": 1000 + number % 9000, "notes": ["ask", "read"], "answer": answer}
 
 
 def message(number: int) -> State:
     """About 1 kB as compact JSON; no two are alike."""
     words = random.Random(number)
-    text = " ".join(
-        words.choice(("search", "the", "plan", "result", "of", "agent", "tool", "reads")) for _ in range(200)
-    )
+    text = " ".join(words.choice(_WORDS) for _ in range(200))
     head = {"role": ("user", "assistant", "tool")[number % 3], "id": f"msg_{number:08d}", "cost": 0.00012 * number}
     return {**head, "content": text[: MESSAGE_BYTES - 80]}
 
