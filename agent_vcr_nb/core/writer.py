@@ -110,7 +110,8 @@ class FrameWriter:
         if update is not None:
             states["update"] = self.clean(update)
         data = self._identity(step, number, lane_number, "error" if metadata.error_type else "ok")
-        data["metadata"] = self.clean(metadata.to_dict())
+        figures = metadata.to_dict()
+        data["metadata"] = self.clean(figures) if figures else figures
         if isinstance(error, BaseException):
             args = self.clean(list(error.args))
             data["exception"] = {TAG: "exception", "type": qualified(type(error)), "args": args}
