@@ -30,6 +30,7 @@ from agent_vcr_nb.core.frame import (
     Session,
     Status,
     as_metadata,
+    parse_timestamp,
     timestamp,
 )
 from agent_vcr_nb.core.journal import SCHEMA, Durability, Journal, session_path
@@ -335,6 +336,28 @@ class VCRRecorder:
 
     create_checkpoint = record_checkpoint
 
+    def record_past(
+        self,
+        node_name: str,
+        input_state: Mapping[str, Any],
+        output_state: Mapping[str, Any] | None,
+        metadata: FrameMetadata | Mapping[str, Any] | None = None,
+        frame_type: FrameType | str = FrameType.NODE_EXECUTION,
+        *,
+        when: dt.datetime | None = None,
+        parent: int | None = None,
+    ) -> Frame:
+        """Record a step of an earlier run as another program told of it, at its own time.
+
+        `when` is the moment it started, None when its source does not say; `parent` the number of the frame it ran
+        inside; an `output_state` of None says that it has none. Raises UsageError as `record_step` does.
+        """
+        self._started()
+        step = self._new_step(str(node_name), _frame_type(frame_type))
+        step.parent, step.started_at = parent, timestamp(when) if when is not None else ""
+        step.input_state = _as_state(input_state)
+        return self._write_over(step, None if output_state is None else _as_state(output_state), as_metadata(metadata))
+
     # -------------------------------------------------------------------------------------------- steps to come
 
     def begin(
@@ -476,7 +499,7 @@ class VCRRecorder:
             frame_type=step.frame_type,
             status=Status.ERROR if metadata.error_type else Status.OK,
             provenance=step.provenance,
-            timestamp=dt.datetime.fromisoformat(step.started_at),
+            timestamp=parse_timestamp(step.started_at),
             parent=step.parent,
             input_state=step.input_state,
             output_state=output_state or {},

@@ -258,7 +258,8 @@ class FrameWriter:
         }
         if status:
             data["status"] = status
-        data["timestamp"] = step.started_at
+        if step.started_at:
+            data["timestamp"] = step.started_at
         if step.provenance is not Provenance.LIVE:
             data["provenance"] = step.provenance.value
         if step.parent is not None:
