@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from agent_vcr_nb.core.encoding import escape
+from agent_vcr_nb.core.encoding import escape, unescape
 from agent_vcr_nb.core.errors import UsageError
 from agent_vcr_nb.core.failure import note_error
 from agent_vcr_nb.core.frame import (
@@ -35,7 +35,7 @@ from agent_vcr_nb.core.frame import (
 from agent_vcr_nb.core.journal import SCHEMA, Durability, Journal, session_path
 from agent_vcr_nb.core.policy import Call, Edit, Policy, RecordPolicy, Return
 from agent_vcr_nb.core.redact import Redactor
-from agent_vcr_nb.core.steps import Scope, Step, became_latest, chosen_recorder, current_scope
+from agent_vcr_nb.core.steps import Scope, Step, became_latest, chosen_recorder, current_scope, was_closed
 from agent_vcr_nb.core.writer import FrameWriter, known, logger
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ class VCRRecorder:
             "forked_from_frame": forked_from_frame,
             "tags": self._writer.clean(list(tags or ())),
             "metadata": self._writer.clean(dict(metadata or {})),
-            "edit": self._writer.clean(list(edit)),
+            "edit": [self._clean_operation(operation) for operation in edit],
             "reason": self._writer.clean(reason),
             "python": platform.python_version(),
             "argv": self._writer.clean(list(sys.argv)),
@@ -157,6 +157,14 @@ class VCRRecorder:
         self._writer.journal = journal
         became_latest(self)
         return self._session
+
+    def _clean_operation(self, operation: Mapping[str, Any]) -> Any:
+        """Return an operation of an edit without secrets, also where its path names one."""
+        cleaned = self._writer.clean(dict(operation))
+        if self._redactor is not None and "value" in cleaned:
+            keys = [unescape(token) for token in str(operation.get("path", "")).split("/")[1:]]
+            cleaned["value"] = self._redactor.below(keys, cleaned["value"])
+        return cleaned
 
     def _go_on_with(self, path: Path) -> None:
         """Number frames and steps after those that the file already holds."""
@@ -216,6 +224,7 @@ class VCRRecorder:
             self._writer.session_end()
             self._writer.journal = None
             journal.close()
+            was_closed(self)
 
     def __enter__(self) -> VCRRecorder:
         self._chosen = chosen_recorder.set(self)
@@ -354,7 +363,7 @@ class VCRRecorder:
         step.input_state = input_state if type(input_state) is dict else dict(input_state)
         step.call = call
         step.decision = self.policy.decide(
-            Call(step.key, name, step.input_state, lambda: self._writer.clean(step.input_state))
+            Call(step.key, name, step.input_state, lambda: self._writer.clean(step.input_state), call[:1] != ("named",))
         )
         if isinstance(step.decision, Return):
             step.provenance = step.decision.provenance
@@ -373,6 +382,10 @@ class VCRRecorder:
     ) -> None:
         """Write frames of a recording into this session as replayed; of the `unfinished` ones only their start."""
         self._writer.copy(tape, wanted, key_of, unfinished=unfinished)
+
+    def copy_drawn_outside(self, tape: Tape, target: int) -> None:
+        """Write what a recording's agent drew outside of all steps before `target`: times, ids, random numbers."""
+        self._writer.copy_drawn_outside(tape, target)
 
     def draw(self, name: str, draw: Callable[[], Any]) -> Any:
         """Return ``draw()`` and record it, or the value that was recorded for it where a resume repeats it."""
