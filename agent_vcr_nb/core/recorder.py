@@ -36,7 +36,7 @@ from agent_vcr_nb.core.frame import (
 from agent_vcr_nb.core.journal import SCHEMA, Durability, Journal, session_path
 from agent_vcr_nb.core.policy import Call, Edit, Policy, RecordPolicy, Return
 from agent_vcr_nb.core.redact import Redactor
-from agent_vcr_nb.core.steps import Scope, Step, became_latest, chosen_recorder, current_scope
+from agent_vcr_nb.core.steps import Scope, Step, became_latest, chosen_recorder, current_scope, was_closed
 from agent_vcr_nb.core.writer import FrameWriter, known, logger
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class VCRRecorder:
             "forked_from_frame": forked_from_frame,
             "tags": self._writer.clean(list(tags or ())),
             "metadata": self._writer.clean(dict(metadata or {})),
-            "edit": self._writer.clean(list(edit)),
+            "edit": [self._writer.operation(operation) for operation in edit],
             "reason": self._writer.clean(reason),
             "python": platform.python_version(),
             "argv": self._writer.clean(list(sys.argv)),
@@ -217,6 +217,7 @@ class VCRRecorder:
             self._writer.session_end()
             self._writer.journal = None
             journal.close()
+            was_closed(self)
 
     def __enter__(self) -> VCRRecorder:
         self._chosen = chosen_recorder.set(self)
@@ -377,7 +378,7 @@ class VCRRecorder:
         step.input_state = input_state if type(input_state) is dict else dict(input_state)
         step.call = call
         step.decision = self.policy.decide(
-            Call(step.key, name, step.input_state, lambda: self._writer.clean(step.input_state))
+            Call(step.key, name, step.input_state, lambda: self._writer.clean(step.input_state), call[:1] != ("named",))
         )
         if isinstance(step.decision, Return):
             step.provenance = step.decision.provenance
@@ -406,6 +407,10 @@ class VCRRecorder:
         step.parent = self._writer.copied.get(head.get("parent", -1))
         step.provenance, step.edit = Provenance.EDITED, edit
         self._writer.start(step)
+
+    def copy_drawn_outside(self, tape: Tape, target: int) -> None:
+        """Write what a recording's agent drew outside of all steps before `target`: times, ids, random numbers."""
+        self._writer.copy_drawn_outside(tape, target)
 
     def draw(self, name: str, draw: Callable[[], Any]) -> Any:
         """Return ``draw()`` and record it, or the value that was recorded for it where a resume repeats it."""
