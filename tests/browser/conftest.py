@@ -1,16 +1,16 @@
-"""JupyterLab once a session, one Chromium, and a new page for every test."""
+"""JupyterLab once a session, one Chromium, and one page a module."""
 
 from __future__ import annotations
 
+import itertools
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.browser.lab import Notebook, Server
+from tests.browser.lab import Notebook, Server, Watch
 
 INSTALL = "apt-get update && apt-get install -y chromium"
 FLAGS = [
@@ -47,32 +47,29 @@ def server(tmp_path_factory: pytest.TempPathFactory, chromium: object) -> Iterat
         yield running
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def page(chromium: object) -> Iterator[object]:
-    """An empty page of a new profile."""
+    """A page with a profile of its own, for the tests of one module: JupyterLab takes seconds to load."""
     context = chromium.new_context(viewport={"width": 1200, "height": 1300}, service_workers="block")
     context.set_default_timeout(20_000)
     yield context.new_page()
     context.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def notebook(page: object, server: Server, request: pytest.FixtureRequest) -> Iterator[Callable[..., Notebook]]:
-    """Makes and opens a notebook of cells; after the test no page error and no request to elsewhere is forgiven."""
-    opened: list[Notebook] = []
+    """Writes and opens a notebook of cells; at the end no page error and no request to elsewhere is forgiven."""
+    watch = Watch(page, server)
+    numbers = itertools.count()
 
     def make(*cells: str) -> Notebook:
-        made = Notebook(page, server, re.sub(r"\W+", "_", request.node.name) + ".ipynb")
+        made = Notebook(page, server, f"{request.module.__name__.rpartition('.')[2]}_{next(numbers)}.ipynb")
         made.write(list(cells))
-        made.watch()
         made.open()
-        opened.append(made)
         return made
 
     yield make
-    for made in opened:
-        assert made.errors == []
-        assert made.strangers == []
+    watch.check()
 
 
 @pytest.fixture

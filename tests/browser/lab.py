@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
@@ -98,23 +98,29 @@ class Server:
         raise RuntimeError(f"JupyterLab did not start:\n{self.log.read_text()[-4000:]}")
 
 
-@dataclass
+class Watch:
+    """What a page complained about: errors that it threw, and addresses outside the server that it asked for."""
+
+    def __init__(self, page: object, server: Server) -> None:
+        self.errors: list[str] = []
+        self.strangers: list[str] = []
+        at_home = (server.base, server.base.replace("http", "ws"), "data:", "blob:")
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("request", lambda request: request.url.startswith(at_home) or self.strangers.append(request.url))
+
+    def check(self) -> None:
+        """Fail when there was anything."""
+        assert self.errors == []
+        assert self.strangers == []
+
+
+@dataclass(frozen=True)
 class Notebook:
-    """One notebook in JupyterLab's single-document page, and what the page complained about."""
+    """One notebook in JupyterLab's single-document page."""
 
     page: object
     server: Server
     name: str
-    errors: list[str] = field(default_factory=list)
-    """Errors that the page threw."""
-    strangers: list[str] = field(default_factory=list)
-    """Addresses outside the server that the page asked for."""
-
-    def watch(self) -> None:
-        """Note page errors and requests that leave the server."""
-        at_home = (self.server.base, self.server.base.replace("http", "ws"), "data:", "blob:")
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("request", lambda request: request.url.startswith(at_home) or self.strangers.append(request.url))
 
     def write(self, cells: list[str]) -> None:
         """Write the notebook file with these code cells."""

@@ -23,7 +23,6 @@ const AHEAD = 3;
 const REST_MS = 150;
 /** States on their way at once: while the user drags over hundreds of frames, most are never asked for. */
 const MOST_ASKED = 2;
-const HIDDEN_MENU = new Set(["undo", "redo", "table", "tree", "text"]);
 
 /** @param {{model: Model, el: HTMLElement}} props @returns {() => void} removes what was set up */
 export function render({ model, el }) {
@@ -331,7 +330,7 @@ class TreeView {
         const value = "json" in content ? content.json : JSON.parse(content.text);
         this.#sendEdit([{ op: "replace", path: "", value }], []);
       },
-      onRenderMenu: (items) => items.filter((item) => !isHidden(item)),
+      onRenderMenu: (items) => items.filter(isKept),
       onClassName: (path, value) => {
         if (path.at(-1) === "$t") return "vcr-tag";
         return tagOf(value) === null ? undefined : "vcr-tagged";
@@ -374,12 +373,7 @@ function patched(recorded, patch) {
   return immutableJSONPatch(recorded, /** @type {import("immutable-json-patch").JSONPatchDocument} */ (patch));
 }
 
-/** @param {import("vanilla-jsoneditor").MenuItem} item what has its own place here, or shows the state as text to edit */
-function isHidden(item) {
-  return item.type === "separator" || ("text" in item && HIDDEN_MENU.has(String(item.text))) || isUndo(item);
-}
-
-/** @param {import("vanilla-jsoneditor").MenuItem} item */
-function isUndo(item) {
-  return "className" in item && /jse-(undo|redo|contextmenu)/.test(item.className ?? "");
+/** @param {import("vanilla-jsoneditor").MenuItem} item what reads the state; what writes it wholesale has no place here */
+function isKept(item) {
+  return "className" in item && /jse-(expand-all|collapse-all|search)/.test(item.className ?? "");
 }
