@@ -22,6 +22,7 @@ _HOME = {
     "Session": "core.frame",
     "CostLedger": "core.ledger",
     "step": "integrations.functions",
+    "annotate": "integrations.functions",
     "now": "integrations.functions",
     "uuid4": "integrations.functions",
     "random": "integrations.functions",

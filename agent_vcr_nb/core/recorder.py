@@ -30,6 +30,7 @@ from agent_vcr_nb.core.frame import (
     Session,
     Status,
     as_metadata,
+    parse_timestamp,
     timestamp,
 )
 from agent_vcr_nb.core.journal import SCHEMA, Durability, Journal, session_path
@@ -335,6 +336,28 @@ class VCRRecorder:
 
     create_checkpoint = record_checkpoint
 
+    def record_past(
+        self,
+        node_name: str,
+        input_state: Mapping[str, Any],
+        output_state: Mapping[str, Any] | None,
+        metadata: FrameMetadata | Mapping[str, Any] | None = None,
+        frame_type: FrameType | str = FrameType.NODE_EXECUTION,
+        *,
+        when: dt.datetime | None = None,
+        parent: int | None = None,
+    ) -> Frame:
+        """Record a step of an earlier run as another program told of it, at its own time.
+
+        `when` is the moment it started, None when its source does not say; `parent` the number of the frame it ran
+        inside; an `output_state` of None says that it has none. Raises UsageError as `record_step` does.
+        """
+        self._started()
+        step = self._new_step(str(node_name), _frame_type(frame_type))
+        step.parent, step.started_at = parent, timestamp(when) if when is not None else ""
+        step.input_state = _as_state(input_state)
+        return self._write_over(step, None if output_state is None else _as_state(output_state), as_metadata(metadata))
+
     # -------------------------------------------------------------------------------------------- steps to come
 
     def begin(
@@ -362,7 +385,7 @@ class VCRRecorder:
             return step
         if isinstance(step.decision, Edit):
             step.input_state = step.decision.input_state
-            step.provenance = Provenance.EDITED
+            step.provenance, step.edit = Provenance.EDITED, step.decision.patch
         self._writer.start(step)
         if self.workspace is not None and step.number is not None:
             self._guarded(self.workspace.before_frame, step.key, step.number)
@@ -373,6 +396,16 @@ class VCRRecorder:
     ) -> None:
         """Write frames of a recording into this session as replayed; of the `unfinished` ones only their start."""
         self._writer.copy(tape, wanted, key_of, unfinished=unfinished)
+
+    def pend(self, tape: Tape, number: int, state: dict[str, Any], edit: Sequence[Mapping[str, Any]]) -> None:
+        """Write a step of a recording as one that has not run yet, with this input."""
+        head = tape.heads[number] or {}
+        kind = FrameType(head.get("frame_type", "node"))
+        step = Step(self, str(head.get("node_name", "step")), tape.key(number), kind)
+        step.input_state, step.call, step.started_at = state, tuple(head.get("call") or ())[:1], timestamp()
+        step.parent = self._writer.copied.get(head.get("parent", -1))
+        step.provenance, step.edit = Provenance.EDITED, edit
+        self._writer.start(step)
 
     def draw(self, name: str, draw: Callable[[], Any]) -> Any:
         """Return ``draw()`` and record it, or the value that was recorded for it where a resume repeats it."""
@@ -419,7 +452,7 @@ class VCRRecorder:
         error: BaseException | None,
         update: Any,
     ) -> None:
-        figures = as_metadata(metadata)
+        figures = as_metadata(step.figures if metadata is None else metadata)
         if figures.latency_ms is None:
             figures.latency_ms = round((time.perf_counter() - step.clock) * 1000, 3)
         note_error(figures, error)
@@ -466,7 +499,7 @@ class VCRRecorder:
             frame_type=step.frame_type,
             status=Status.ERROR if metadata.error_type else Status.OK,
             provenance=step.provenance,
-            timestamp=dt.datetime.fromisoformat(step.started_at),
+            timestamp=parse_timestamp(step.started_at),
             parent=step.parent,
             input_state=step.input_state,
             output_state=output_state or {},

@@ -46,6 +46,8 @@ class FrameWriter:
         self.lost = 0
         self.problems: list[str] = []
         self.next_number = 0
+        self.copied: dict[int, int] = {}
+        """New numbers of the frames that were copied last."""
         self._errors = 0
         self._tokens: int | None = None
         self._cost: float | None = None
@@ -108,7 +110,8 @@ class FrameWriter:
         if update is not None:
             states["update"] = self.clean(update)
         data = self._identity(step, number, lane_number, "error" if metadata.error_type else "ok")
-        data["metadata"] = self.clean(metadata.to_dict())
+        figures = metadata.to_dict()
+        data["metadata"] = self.clean(figures) if figures else figures
         if isinstance(error, BaseException):
             args = self.clean(list(error.args))
             data["exception"] = {TAG: "exception", "type": qualified(type(error)), "args": args}
@@ -152,6 +155,7 @@ class FrameWriter:
         Of the `unfinished` ones only the start is written. Returns the new number of each frame.
         """
         numbers: dict[int, int] = {}
+        self.copied = numbers
         chosen = set(wanted)
         for old, is_end in tape.recording.events():
             if old not in chosen or (is_end and old in unfinished):
@@ -254,7 +258,8 @@ class FrameWriter:
         }
         if status:
             data["status"] = status
-        data["timestamp"] = step.started_at
+        if step.started_at:
+            data["timestamp"] = step.started_at
         if step.provenance is not Provenance.LIVE:
             data["provenance"] = step.provenance.value
         if step.parent is not None:
@@ -263,6 +268,8 @@ class FrameWriter:
             data["lane"] = lane
         if step.call:
             data["call"] = list(step.call)
+        if step.edit:
+            data["edit"] = self.clean(list(step.edit))
         return data
 
     def _section(
