@@ -23,6 +23,7 @@ _HOME = {
     "CostLedger": "core.ledger",
     "ACIDWorkspace": "workspace.acid",
     "step": "integrations.functions",
+    "annotate": "integrations.functions",
     "now": "integrations.functions",
     "uuid4": "integrations.functions",
     "random": "integrations.functions",

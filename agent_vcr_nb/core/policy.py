@@ -51,6 +51,8 @@ class Edit:
     """Run the step on this input state instead of its own."""
 
     input_state: dict[str, Any]
+    patch: Sequence[Mapping[str, Any]] = ()
+    """What was changed, as RFC 6902; kept with the frame, so that it can be applied to the step's own input again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,8 @@ class ResumePolicy:
     target: int
     edit: Callable[[dict[str, Any]], dict[str, Any]] | None = None
     """From the input state of the target to the one it is to run on; None where nothing is edited."""
+    patch: Sequence[Mapping[str, Any]] = ()
+    """The same as RFC 6902 operations."""
     mode: ResumeMode = ResumeMode.FORK
     mocks: Mapping[str, Any] = field(default_factory=dict)
     """Step name to output state, or to a function from input state to output state."""
@@ -165,6 +169,8 @@ class ResumePolicy:
 
     def _matching(self, number: int, call: Call) -> int:
         """Return the recorded frame with this call's input: its own, or one of a sibling that raced with it."""
+        if self.tape.inherited_edit(number):
+            return number  # the agent passes its own input here, and the recorded one was edited
         found = call.encoded()
         difference = self.tape.input_difference(number, found, self.volatile)
         if number not in self._used and difference is None:
@@ -214,7 +220,7 @@ class ResumePolicy:
             return self._after(call)
         edited = self.edit(call.input_state)
         self._following = False
-        return Edit(edited)
+        return Edit(edited, self.patch)
 
     def _after(self, call: Call) -> Decision:
         if call.name in self.mocks:

@@ -362,7 +362,7 @@ class VCRRecorder:
             return step
         if isinstance(step.decision, Edit):
             step.input_state = step.decision.input_state
-            step.provenance = Provenance.EDITED
+            step.provenance, step.edit = Provenance.EDITED, step.decision.patch
         self._writer.start(step)
         if self.workspace is not None and step.number is not None:
             self._guarded(self.workspace.before_frame, step.key, step.number)
@@ -373,6 +373,16 @@ class VCRRecorder:
     ) -> None:
         """Write frames of a recording into this session as replayed; of the `unfinished` ones only their start."""
         self._writer.copy(tape, wanted, key_of, unfinished=unfinished)
+
+    def pend(self, tape: Tape, number: int, state: dict[str, Any], edit: Sequence[Mapping[str, Any]]) -> None:
+        """Write a step of a recording as one that has not run yet, with this input."""
+        head = tape.heads[number] or {}
+        kind = FrameType(head.get("frame_type", "node"))
+        step = Step(self, str(head.get("node_name", "step")), tape.key(number), kind)
+        step.input_state, step.call, step.started_at = state, tuple(head.get("call") or ())[:1], timestamp()
+        step.parent = self._writer.copied.get(head.get("parent", -1))
+        step.provenance, step.edit = Provenance.EDITED, edit
+        self._writer.start(step)
 
     def draw(self, name: str, draw: Callable[[], Any]) -> Any:
         """Return ``draw()`` and record it, or the value that was recorded for it where a resume repeats it."""
@@ -419,7 +429,7 @@ class VCRRecorder:
         error: BaseException | None,
         update: Any,
     ) -> None:
-        figures = as_metadata(metadata)
+        figures = as_metadata(step.figures if metadata is None else metadata)
         if figures.latency_ms is None:
             figures.latency_ms = round((time.perf_counter() - step.clock) * 1000, 3)
         note_error(figures, error)

@@ -20,7 +20,7 @@ from typing import Any, Protocol, TypeAlias
 
 from agent_vcr_nb.core.edit import StateEdit
 from agent_vcr_nb.core.errors import CannotResumeError, DivergedError, EditError, UsageError
-from agent_vcr_nb.core.fork import copy_before, free_fork_id
+from agent_vcr_nb.core.fork import copy_before, free_fork_id, inherited_metadata
 from agent_vcr_nb.core.frame import Status
 from agent_vcr_nb.core.policy import ResumeMode, ResumePolicy
 from agent_vcr_nb.core.recorder import VCRRecorder
@@ -159,11 +159,14 @@ class _Run:
         if config.inject_mocks and mode is not ResumeMode.MOCK:
             raise UsageError(f"inject_mocks is for mode='mock', and the mode is {mode.value!r}")
         edit = StateEdit(config.state_overrides, config.patch)
-        operations = edit.as_patch(recording.state(target, "input")) if edit else []
+        # A frame that ran on an edited input is resumed on that input, though the agent will pass its own again.
+        inherited = StateEdit(patch=tape.inherited_edit(target))
+        operations = [*inherited.patch, *(edit.as_patch(recording.state(target, "input")) if edit else ())]
         self.policy = ResumePolicy(
             tape,
             target,
-            edit.apply if edit else None,
+            (lambda state: edit.apply(inherited.apply(state))) if operations else None,
+            operations,
             mode,
             config.inject_mocks,
             config.skip_nodes,
@@ -176,6 +179,7 @@ class _Run:
             config.new_session_id or free_fork_id(self.recorder.output_dir, tape.session_id),
             parent_session_id=tape.session_id,
             forked_from_frame=target,
+            metadata=inherited_metadata(recording),
             edit=operations,
             reason=config.reason,
         )

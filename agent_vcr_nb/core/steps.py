@@ -20,16 +20,22 @@ if TYPE_CHECKING:
 class Scope:
     """A step while it runs: what steps inside it are numbered and named below."""
 
-    __slots__ = ("counts", "key", "lane", "number", "recorder")
+    __slots__ = ("counts", "figures", "key", "lane", "number", "recorder")
 
     def __init__(self, recorder: VCRRecorder, key: str, number: int | None, lane: Lane | None) -> None:
         self.recorder, self.key, self.number, self.lane = recorder, key, number, lane
+        self.figures: dict[str, Any] = {}
+        """What the step's own code says of it while it runs (see annotate)."""
         self.counts: dict[str, int] = {}
 
 
 current_scope: contextvars.ContextVar[Scope | None] = contextvars.ContextVar("agent_vcr_scope", default=None)
 chosen_recorder: contextvars.ContextVar[VCRRecorder | None] = contextvars.ContextVar("agent_vcr_recorder", default=None)
 _latest: weakref.ref[VCRRecorder] | None = None
+
+
+live_agents: dict[str, Any] = {}
+"""Decorated functions by step name, the latest of each: what a session of this process can be resumed with."""
 
 
 def became_latest(recorder: VCRRecorder) -> None:
@@ -66,6 +72,8 @@ class Step:
         "call",
         "clock",
         "decision",
+        "edit",
+        "figures",
         "frame_type",
         "input_state",
         "key",
@@ -85,6 +93,8 @@ class Step:
         self.input_state: dict[str, Any] = {}
         self.decision: Decision = Run()
         self.call: Sequence[str] = ()
+        self.figures: dict[str, Any] = {}
+        self.edit: Sequence[Mapping[str, Any]] = ()
         self.lane: Lane | None = None
         self.clock = time.perf_counter()
         self.started_at = ""
@@ -114,7 +124,9 @@ class Step:
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
         """Steps begun inside this block are children of this one."""
-        token = current_scope.set(Scope(self._recorder, self.key, self.number, self.lane))
+        scope = Scope(self._recorder, self.key, self.number, self.lane)
+        scope.figures = self.figures
+        token = current_scope.set(scope)
         try:
             yield
         finally:

@@ -47,6 +47,10 @@ class Tape:
         """Return the number of the frame with this key, or None."""
         return self._numbers.get(key)
 
+    def inherited_edit(self, number: int) -> list[dict[str, Any]]:
+        """Return the patch that had made this frame's input from what the agent passed; empty where none had."""
+        return list((self.heads[number] or {}).get("edit") or ())
+
     def status(self, number: int) -> Status:
         """Return how a frame ended."""
         head = self.heads[number]

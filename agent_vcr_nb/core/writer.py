@@ -46,6 +46,8 @@ class FrameWriter:
         self.lost = 0
         self.problems: list[str] = []
         self.next_number = 0
+        self.copied: dict[int, int] = {}
+        """New numbers of the frames that were copied last."""
         self._errors = 0
         self._tokens: int | None = None
         self._cost: float | None = None
@@ -152,6 +154,7 @@ class FrameWriter:
         Of the `unfinished` ones only the start is written. Returns the new number of each frame.
         """
         numbers: dict[int, int] = {}
+        self.copied = numbers
         chosen = set(wanted)
         for old, is_end in tape.recording.events():
             if old not in chosen or (is_end and old in unfinished):
@@ -263,6 +266,8 @@ class FrameWriter:
             data["lane"] = lane
         if step.call:
             data["call"] = list(step.call)
+        if step.edit:
+            data["edit"] = self.clean(list(step.edit))
         return data
 
     def _section(

@@ -17,7 +17,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 from agent_vcr_nb.core.errors import UsageError
 from agent_vcr_nb.core.frame import FrameType
 from agent_vcr_nb.core.recorder import VCRRecorder
-from agent_vcr_nb.core.steps import Step, active_recorder
+from agent_vcr_nb.core.steps import Step, active_recorder, current_scope, live_agents
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -68,6 +68,7 @@ class _Wrapping:
 
             @functools.wraps(function)
             async def run_async(*args: Any, **kwargs: Any) -> Any:
+                __tracebackhide__ = True  # a notebook shows the user's own frames
                 recorder = active_recorder()
                 if recorder is None:
                     return await function(*args, **kwargs)
@@ -88,6 +89,7 @@ class _Wrapping:
 
             @functools.wraps(function)
             def run(*args: Any, **kwargs: Any) -> Any:
+                __tracebackhide__ = True
                 recorder = active_recorder()
                 if recorder is None:
                     return function(*args, **kwargs)
@@ -106,6 +108,7 @@ class _Wrapping:
             wrapped = run
         wrapped.__vcr_step__ = self.name
         wrapped.__vcr_call__ = lambda state, style: self._call_again(wrapped, state, style)
+        live_agents[self.name] = wrapped
         return wrapped  # type: ignore[no-any-return]
 
     def _begin(
@@ -157,6 +160,17 @@ def _value_of(step: Step) -> Any:
     """Return what the function would have returned, from the output state that is served."""
     state = step.output()
     return state["result"] if step.wrapped_result and state.keys() == {"result"} else state
+
+
+def annotate(**figures: Any) -> None:
+    """Say something of the step that runs: ``annotate(model="gpt-4o-mini", tokens_input=812, tokens_output=64)``.
+
+    Fields of `FrameMetadata` (model, tokens, cost_usd) go to the ledger, anything else is kept with the frame. Outside
+    of a recorded step it does nothing.
+    """
+    scope = current_scope.get()
+    if scope is not None:
+        scope.figures.update(figures)
 
 
 def _drawn(name: str, draw: Callable[[], Any]) -> Any:
