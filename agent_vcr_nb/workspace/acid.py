@@ -4,9 +4,9 @@ What holds, in the letters of ACID:
 
 * Atomic: a savepoint exists whole or not at all. A rollback or commit that a kill interrupts is finished by the next
   open. While it runs, other processes can see some files old and some new; each file switches in one rename.
-* Consistent: after a rollback the tree is read again and compared with the savepoint. Of the files' meaning nothing is said.
-* Isolated: not inside one shared directory. ``begin(isolated=True)`` gives a directory of its own, merged at commit; the
-  first committer wins and a conflict is refused. Ports, databases, other folders and write skew are not covered.
+* Consistent: after a rollback the tree is read again and compared with the savepoint; what the files mean is not judged.
+* Isolated: not inside one shared directory. ``begin(isolated=True)`` gives a directory of its own, merged at commit;
+  the first committer wins and a conflict is refused. Ports, databases, other folders and write skew are not covered.
 * Durable: a savepoint is flushed to disk before `savepoint` returns, restored files before the journal is cleared.
 
 Covered are regular files up to `max_file_bytes`, links, directories and permission bits. Not covered: what stands in
@@ -21,7 +21,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -32,7 +32,8 @@ from agent_vcr_nb.workspace.errors import UnsafeWorkspaceError
 from agent_vcr_nb.workspace.isolation import Committed, Isolated
 from agent_vcr_nb.workspace.line import Line, Rollback
 from agent_vcr_nb.workspace.places import check_room, check_store, resolve_workspace, store_of
-from agent_vcr_nb.workspace.plan import Plan, shown
+from agent_vcr_nb.workspace.plan import Plan
+from agent_vcr_nb.workspace.reports import Begun, Status
 from agent_vcr_nb.workspace.scan import Scope
 from agent_vcr_nb.workspace.store import MAIN, Savepoint, Store, write_durably
 from agent_vcr_nb.workspace.ties import Ties
@@ -55,86 +56,13 @@ class Recorder(Protocol):
         """Return the session under way."""
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """What a transaction covers, and what not."""
-
-    session: str
-    path: Path
-    """The directory to work in: the workspace itself, or the isolated one."""
-    savepoint: Savepoint
-    """The files as they were at the start; ``abort`` goes back to it."""
-    left_out: dict[str, str]
-    """Uncovered path -> reason; a rollback does not touch these."""
-    recovered: Rollback | None
-    """A rollback that a killed process had begun and that was finished now."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON values."""
-        return {
-            "session": self.session,
-            "path": str(self.path),
-            "savepoint": self.savepoint.to_dict(),
-            "left_out": {shown(path): why for path, why in sorted(self.left_out.items())},
-            "recovered": None if self.recovered is None else self.recovered.to_dict(),
-        }
-
-    def text(self) -> str:
-        """Return the report for reading."""
-        lines = [f"transaction {self.session} in {self.path}, savepoint {self.savepoint.number}"]
-        if self.recovered is not None:
-            to, safety = self.recovered.to.number, self.recovered.safety.number
-            lines.append(f"an interrupted rollback to savepoint {to} was finished; before it: savepoint {safety}")
-        lines.extend(f"{'not covered':<22} {shown(path)} ({why})" for path, why in sorted(self.left_out.items()))
-        return "\n".join(lines)
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """How a workspace stands."""
-
-    path: Path
-    store: Path
-    session: str | None
-    """None when no transaction is under way."""
-    isolated: bool
-    savepoints: int
-    latest: Savepoint | None
-    changed: tuple[str, ...]
-    """Paths that differ from the latest savepoint."""
-    store_bytes: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON values."""
-        return {
-            "path": str(self.path),
-            "store": str(self.store),
-            "session": self.session,
-            "isolated": self.isolated,
-            "savepoints": self.savepoints,
-            "latest": None if self.latest is None else self.latest.to_dict(),
-            "changed": [shown(path) for path in self.changed],
-            "store_bytes": self.store_bytes,
-        }
-
-    def text(self) -> str:
-        """Return the status for reading."""
-        what = "no transaction" if self.session is None else f"transaction {self.session}"
-        lines = [
-            f"{self.path}: {what}{', isolated' if self.isolated else ''}, {self.savepoints} savepoints",
-            f"store {self.store} ({self.store_bytes / 1e6:.1f} MB)",
-        ]
-        lines.extend(f"{'changed':<22} {shown(path)}" for path in self.changed)
-        return "\n".join(lines)
-
-
 class ACIDWorkspace:
     """File transactions in one directory, which need not be a git repository.
 
     Args:
         workspace_dir: the directory of one project.
-        recorder: ties each savepoint to a frame. Give the same object to ``VCRRecorder(workspace=...)`` or call `attach`
-            for automatic savepoints.
+        recorder: ties each savepoint to a frame. For automatic savepoints give the workspace to
+            ``VCRRecorder(workspace=...)``, or call `attach`.
         store: where savepoints lie; outside the workspace. None: in the user's data folder, see places.store_home.
         leave_out: relative paths that no savepoint covers.
         max_file_bytes: larger files are not covered.
@@ -245,7 +173,7 @@ class ACIDWorkspace:
         """Store the files as they are now, and `state` as a checkpoint frame of the recording.
 
         The frame names savepoint and commit in its metadata. Without a recorder savepoints count as frames 0, 1, 2.
-        Raises UsageError outside a transaction, WorkspaceError when the files could not be stored; there is no frame then.
+        Raises UsageError outside a transaction, WorkspaceError when the files could not be stored: no frame then.
         """
         with self._turn:
             line = self._open_line()
@@ -460,8 +388,6 @@ class ACIDWorkspace:
 
 def _with_frame(savepoint: Savepoint, ties: Ties) -> Savepoint:
     """Return the savepoint with the frame that was recorded after it was written."""
-    from dataclasses import replace
-
     found = ties.frame_of(savepoint.number)
     return savepoint if found is None else replace(savepoint, session=found[0], frame=found[1])
 

@@ -46,7 +46,9 @@ class Committed:
         """Return the result for reading."""
         lines = [f"committed as savepoint {self.savepoint.number}"]
         lines.extend(f"{'changed':<22} {shown(path)}" for path in self.changed)
-        lines.extend(f"{'left in ' + str(self.folder):<22} {shown(path)} ({why})" for path, why in self.left_behind.items())
+        lines.extend(
+            f"{'left in ' + str(self.folder):<22} {shown(path)} ({why})" for path, why in self.left_behind.items()
+        )
         return "\n".join(lines)
 
 
@@ -89,9 +91,7 @@ class Isolated:
         """Return a savepoint of the workspace as it is now; the latest one if nothing has changed since."""
         latest = self.main.latest
         known = self.main.manifest(latest) if latest else None
-        made = self.main.savepoint(
-            "fork", label=self.name, unless=lambda now: known is not None and now.same_as(known)
-        )
+        made = self.main.savepoint("fork", label=self.name, unless=lambda now: known is not None and now.same_as(known))
         found = made or latest
         assert found is not None
         return found

@@ -352,9 +352,7 @@ def unusual(manifest: Manifest, umask: int) -> dict[str, Any]:
     if executable & 0o100:  # else git's one bit says nothing
         usual.add(stat.S_IFREG | executable)
     modes = {path: mode for path, mode in manifest.dirs.items() if mode != folder}
-    modes.update(
-        (path, stat.S_IMODE(state.mode)) for path, state in manifest.files.items() if state.mode not in usual
-    )
+    modes.update((path, stat.S_IMODE(state.mode)) for path, state in manifest.files.items() if state.mode not in usual)
     return {
         "modes": modes,
         "bare": manifest.bare,

@@ -104,9 +104,7 @@ def _above(path: str) -> list[str]:
     return [path, *(path[:at] for at, char in enumerate(path) if char == "/")]
 
 
-def _conflict(
-    store: Store, paths: set[str], base: Manifest, main: Manifest, mine: Manifest
-) -> MergeConflictError:
+def _conflict(store: Store, paths: set[str], base: Manifest, main: Manifest, mine: Manifest) -> MergeConflictError:
     versions = []
     for path in sorted(paths):
         states = [manifest.files.get(path) for manifest in (base, main, mine)]

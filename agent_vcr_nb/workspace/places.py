@@ -10,8 +10,9 @@ from pathlib import Path
 from agent_vcr_nb.workspace.errors import UnsafeWorkspaceError
 
 SYSTEM = frozenset(
-    "/ /bin /boot /dev /etc /home /lib /lib64 /media /mnt /opt /proc /root /run /sbin /srv /sys /tmp /usr /var "
-    "/Applications /Library /System /Users /Volumes /private".split()
+    {"/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/media", "/mnt", "/opt", "/proc", "/root"}
+    | {"/run", "/sbin", "/srv", "/sys", "/tmp", "/usr", "/var"}
+    | {"/Applications", "/Library", "/System", "/Users", "/Volumes", "/private"}
 )
 MAX_FILES = 50_000
 MAX_BYTES = 1 << 30
@@ -51,9 +52,7 @@ def resolve_workspace(path: str | os.PathLike[str], *, force: bool = False) -> P
     elif os.path.ismount(workspace) and not force:
         reason = "it is a mount point (pass force=True if you mean it)"
     if reason is not None:
-        raise UnsafeWorkspaceError(
-            f"{workspace} cannot be a workspace: {reason}. Choose the directory of one project."
-        )
+        raise UnsafeWorkspaceError(f"{workspace} cannot be a workspace: {reason}. Choose the directory of one project.")
     return workspace
 
 

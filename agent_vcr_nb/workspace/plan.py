@@ -40,10 +40,8 @@ class Plan:
     @property
     def is_empty(self) -> bool:
         """True when nothing would change."""
-        return not any(
-            (self.delete, self.restore, self.create, self.modes, self.remove_dirs, self.create_dirs, self.set_aside)
-            + (self.bring_back,)
-        )
+        files = (self.delete, self.restore, self.create, self.modes)
+        return not any((*files, self.remove_dirs, self.create_dirs, self.set_aside, self.bring_back))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as JSON values; names that are no UTF-8 are shown with backslashes."""
@@ -96,9 +94,7 @@ def make_plan(
             modes.append((path, stat.S_IMODE(state.mode)))
         else:
             write.append(path)
-    modes.extend(
-        (path, mode) for path, mode in target.dirs.items() if path in now.dirs and now.dirs[path] != mode
-    )
+    modes.extend((path, mode) for path, mode in target.dirs.items() if path in now.dirs and now.dirs[path] != mode)
     remove_dirs = sorted((now.dirs.keys() - target.dirs.keys()) - stays, key=lambda path: (-depth(path), path))
     create_dirs = sorted(target.dirs.keys() - now.dirs.keys(), key=lambda path: (depth(path), path))
     blocked = _blocked(left_alone, write, create_dirs)

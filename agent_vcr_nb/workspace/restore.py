@@ -48,7 +48,7 @@ class Restore:
         self._root_path = root
         self._writes = (*plan.restore, *plan.create)
 
-    # -------------------------------------------------------------------------------------------- before the first change
+    # -------------------------------------------------------------------------------------------- nothing changed yet
 
     def stage(self) -> None:
         """Write the files to come into the staging directory, and check that nothing stands in their way.
@@ -100,21 +100,21 @@ class Restore:
         self._unlock_dirs()
         with self._staging() as staging:
             for number, path in enumerate(self.plan.delete):
-                self._each(path, lambda path=path, number=number: self._delete(path, f"old{number}", staging))
+                self._each(path, self._delete, f"old{number}", staging)
             for path in self.plan.remove_dirs:
-                self._each(path, lambda path=path: self._remove_dir(path))
+                self._each(path, self._remove_dir)
             for path in self.plan.create_dirs:
-                self._each(path, lambda path=path: self._create_dir(path))
+                self._each(path, self._create_dir)
             for number, path in enumerate(self._writes):
-                self._each(path, lambda path=path, number=number: self._place(path, f"new{number}", staging))
+                self._each(path, self._place, f"new{number}", staging)
         for path in self.plan.bring_back:
             self._bring_back(path)
         for path, mode in sorted(self._modes.items(), key=lambda item: -item[0].count("/")):
-            self._each(path, lambda path=path, mode=mode: self._set_mode(path, mode))
+            self._each(path, self._set_mode, mode)
 
-    def _each(self, path: str, change: Callable[[], None]) -> None:
+    def _each(self, path: str, change: Callable[..., None], *args: object) -> None:
         try:
-            change()
+            change(path, *args)
         except (FileExistsError, FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
             self.conflicts[path] = error.strerror or str(error)
         except OSError as error:

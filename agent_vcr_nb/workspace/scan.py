@@ -15,8 +15,8 @@ from typing import NamedTuple
 from agent_vcr_nb.workspace.tree import FileState, Manifest, covered_dirs
 
 PRUNED = frozenset(
-    "node_modules .venv venv __pycache__ .tox .nox .mypy_cache .pytest_cache .ruff_cache .hypothesis "
-    ".ipynb_checkpoints .vcr".split()
+    {"node_modules", ".venv", "venv", "__pycache__", ".tox", ".nox", ".ipynb_checkpoints", ".vcr"}
+    | {".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis"}
 )
 """Directories that are made again rather than restored; left out under any path."""
 
@@ -85,7 +85,7 @@ class Scanner:
     def scan(self, keep: Keep | None = None, *, settle: bool = True) -> tuple[Manifest, dict[str, Seen]]:
         """Return what is there, and the stats to pass to `accept` once the contents given to `keep` are stored."""
         self._keep = keep
-        self._manifest, self._fresh, self._hot = Manifest(), {}, []
+        self._start()
         self._walk()
         if settle:
             self._settle()
@@ -99,7 +99,7 @@ class Scanner:
 
     def survey(self) -> Survey:
         """Count files, and the bytes that a scan would read."""
-        self._manifest, self._fresh, self._hot = Manifest(), {}, []
+        self._start()
         self._counting, self._files, self._bytes = True, 0, 0
         try:
             self._walk()
@@ -126,6 +126,11 @@ class Scanner:
         temporary.replace(path)
 
     # -------------------------------------------------------------------------------------------- the walk
+
+    def _start(self) -> None:
+        self._manifest = Manifest()
+        self._fresh: dict[str, Seen] = {}
+        self._hot: list[tuple[str, float]] = []
 
     def _walk(self) -> None:
         fd = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
@@ -259,9 +264,7 @@ class Scanner:
         state = FileState(now.st_mode, blob_id(data))
         trusted = max(now.st_mtime_ns, now.st_ctime_ns) < started - RACY_NS
         self._manifest.files[path] = state
-        self._fresh[path] = Seen(
-            now.st_mode, now.st_size, now.st_mtime_ns, now.st_ctime_ns, now.st_ino, state, trusted
-        )
+        self._fresh[path] = Seen(now.st_mode, now.st_size, now.st_mtime_ns, now.st_ctime_ns, now.st_ino, state, trusted)
         if self._keep is not None:
             self._keep(data, state.blob)
 

@@ -55,7 +55,9 @@ class Savepoint:
         """Return one line for a list."""
         where = "" if self.frame is None else f"  frame {self.frame}"
         name = self.label or self.node or ""
-        return f"{self.number:>4}  {self.created.astimezone():%Y-%m-%d %H:%M:%S}  {self.kind:<9}{where}  {name}".rstrip()
+        return (
+            f"{self.number:>4}  {self.created.astimezone():%Y-%m-%d %H:%M:%S}  {self.kind:<9}{where}  {name}".rstrip()
+        )
 
 
 class Store:
@@ -136,7 +138,9 @@ class Store:
         """Remove locks and temporary packs of a git that was killed. The caller holds the locks of their owners."""
         for top, _, names in os.walk(self.git.repository / below):
             for name in names:
-                if name.endswith(".lock") or name.startswith(("tmp_pack_", "tmp_idx_", "tmp_obj_", "fast_import_crash_")):
+                if name.endswith(".lock") or name.startswith(
+                    ("tmp_pack_", "tmp_idx_", "tmp_obj_", "fast_import_crash_")
+                ):
                     os.unlink(os.path.join(top, name))
 
     def umask(self) -> int:
@@ -169,9 +173,7 @@ class SavepointWriter:
     def send(self, data: bytes) -> None:
         """Pass bytes to fast-import; raises StoreError when it has died."""
         if self._pipe is None:
-            self._process = self._store.git.start(
-                "fast-import", "--quiet", "--done", "--date-format=raw", "--force"
-            )
+            self._process = self._store.git.start("fast-import", "--quiet", "--done", "--date-format=raw", "--force")
             self._pipe = self._process.stdin
             assert self._pipe is not None
             self._pipe.write(b"feature done\n")
@@ -195,9 +197,7 @@ class SavepointWriter:
         parts.extend(b"D %b\n" % quote(path) for path in before.keys() - manifest.files.keys())
         for path, state in manifest.files.items():
             known = before.get(path)
-            if known is not state and (
-                known is None or known.blob != state.blob or known.git_mode != state.git_mode
-            ):
+            if known is not state and (known is None or known.blob != state.blob or known.git_mode != state.git_mode):
                 parts.append(f"M {state.git_mode} {state.blob} ".encode() + quote(path) + b"\n")
         parts.append(b'\nget-mark :1\nls :1 ""\ndone\n')
         self.send(b"".join(parts))
