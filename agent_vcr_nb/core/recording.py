@@ -25,7 +25,7 @@ from agent_vcr_nb.core.journal import MAX_LINE, SCHEMA, SUFFIX, blob_directory, 
 _CHUNK = 4 << 20
 _FRAME = b'{"type":"frame","data":{"number":'
 _START = b'{"type":"start","data":{"number":'
-_STATES = re.compile(rb',"(?:input|output)_(?:state|delta)":|,"update":')
+_STATES = re.compile(rb',"(?:input|output)_(?:state|delta)":|,"update":|,"details":')
 _HEAD_BYTES = 4096
 _CACHED_STATE_BYTES = 32 << 20
 _BLOB_LIMIT = 512 << 20
@@ -403,6 +403,12 @@ class Recording:
         segment, local = self.place(number)
         data = segment.data(local, start=False)
         return None if data is None else data.get("update")
+
+    def details(self, number: int) -> Json | None:
+        """Return what the integration kept with the start of a frame for a resume, as encoded JSON."""
+        segment, local = self.place(number)
+        data = segment.data(local, start=True)
+        return None if data is None else data.get("details")
 
     def blob(self, tag: Json) -> str:
         """Return a long string that lies in a file of its own; raises RecordingError when it is gone or altered."""
