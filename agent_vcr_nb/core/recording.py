@@ -32,7 +32,7 @@ _NUMBERED = re.compile(rb'\{"type":"(frame|start)","data":\{"number":([0-9]{1,15
 _UNNUMBERED = (b'{"type": "frame"', b'{"type":"frame"')
 """Frames of ai-agent-vcr: their order is their number."""
 _NOWHERE = array("q", [-1]).tobytes()
-_STATES = re.compile(rb',"(?:input|output)_(?:state|delta)":|,"update":')
+_STATES = re.compile(rb',"(?:input|output)_(?:state|delta)":|,"update":|,"details":')
 _HEAD_BYTES = 4096
 _HEADER_LIMIT = 1 << 20
 _CACHED_STATE_BYTES = 32 << 20
@@ -426,6 +426,12 @@ class Recording:
         segment, local = self.place(number)
         data = segment.data(local, start=False)
         return None if data is None else data.get("update")
+
+    def details(self, number: int) -> Json | None:
+        """Return what the integration kept with the start of a frame for a resume, as encoded JSON."""
+        segment, local = self.place(number)
+        data = segment.data(local, start=True)
+        return None if data is None else data.get("details")
 
     def blob(self, tag: Json) -> str:
         """Return a long string that lies in a file of its own; raises RecordingError when it is gone or altered."""

@@ -71,11 +71,13 @@ class FrameWriter:
     def _start_line(self, step: Step, journal: Journal) -> None:
         number = step.number = self.next_number
         self.next_number += 1
-        lane, lane_number = self._lane()
-        step.lane = lane
+        if step.lane is None:
+            step.lane, step.lane_number = self._lane()
         notes = Notes()
-        data = self._identity(step, number, lane_number)
-        states = self._section(journal, lane, "input", number, step.input_state, notes)
+        data = self._identity(step, number, step.lane_number)
+        states = self._section(journal, step.lane, "input", number, step.input_state, notes)
+        if step.details is not None:
+            states["details"] = self.clean(step.details)
         journal.append("start", _with_lossy(data, notes) | states)
 
     def end(
@@ -98,7 +100,7 @@ class FrameWriter:
         update: Any,
         journal: Journal,
     ) -> None:
-        lane, lane_number = self._lane()
+        lane, lane_number = (step.lane, step.lane_number) if step.lane else self._lane()
         notes = Notes()
         states: dict[str, Any] = {}
         number = step.number
@@ -106,7 +108,7 @@ class FrameWriter:
             number = self.next_number
             states = self._section(journal, lane, "input", number, step.input_state, notes)
         if output_state is not None:
-            states |= self._section(journal, step.lane or lane, "output", number, output_state, notes)
+            states |= self._section(journal, lane, "output", number, output_state, notes)
         if update is not None:
             states["update"] = self.clean(update)
         data = self._identity(step, number, lane_number, "error" if metadata.error_type else "ok")
@@ -140,6 +142,10 @@ class FrameWriter:
                 "value", {"key": key, "before": self.next_number, "value": self.clean(value)}
             )
         )
+
+    def note(self, kind: str, data: dict[str, Any]) -> None:
+        """Write a line of another type, for the integration that reads it again (see `Recording.others`)."""
+        self.write(lambda journal: journal.append(kind, self.clean(data)), frame=False)
 
     def session_end(self) -> None:
         """Write how the session stands."""
@@ -207,6 +213,9 @@ class FrameWriter:
         update = tape.recording.update(old) if is_end else None
         if update is not None:
             states["update"] = update
+        details = None if is_end else tape.recording.details(old)
+        if details is not None:
+            states["details"] = details
         journal.append("frame" if is_end else "start", known({**head, "number": number}) | states)
 
     def write(self, write: Callable[[Journal], None], *, frame: bool = True) -> None:

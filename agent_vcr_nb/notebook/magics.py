@@ -139,7 +139,7 @@ class VCRMagics(Magics):
         player = self._player()
         player.recording.place(frame)
         if self.debugger is not None and self.debugger.source.session_id == player.recording.session_id:
-            self.debugger.source.refresh()
+            self.debugger.refresh()
             self.debugger.frame = frame
         return show(place, None, frame)
 
@@ -190,7 +190,7 @@ class VCRMagics(Magics):
         """Make a new fork the current session, also in the debugger that is shown."""
         self.session = session
         if self.debugger is not None:
-            self.debugger.open(self._source())
+            self.debugger.load(self._source())
             self.debugger.frame = frame
 
     def _patch_of(self, session: str, frame: int) -> Sequence[Any]:
