@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import RLock
 from typing import Any
 from uuid import uuid4
 
@@ -17,7 +18,7 @@ from agent_vcr_nb.notebook.tree import StateTree
 class VCRDebugger(traitlets.HasTraits):
     """Scrub a run, read its states and edit them; show it by leaving it as the last value of a cell.
 
-    Make one and `load` other runs into it: each widget carries its program (1 MB for the tree) to the browser once.
+    Make one and `open` other runs into it: each widget carries its program (1 MB for the tree) to the browser once.
     """
 
     frame = traitlets.Int(0, help="Number of the selected frame; the same as ``scrubber.frame``.")
@@ -27,8 +28,9 @@ class VCRDebugger(traitlets.HasTraits):
         super().__init__()
         group = uuid4().hex
         self.source = source
-        self.scrubber = FrameScrubber(source, group=group)
-        self.tree = StateTree(source, group=group)
+        lock = RLock()
+        self.scrubber = FrameScrubber(source, group=group, lock=lock)
+        self.tree = StateTree(source, group=group, lock=lock)
         self.box = ipywidgets.VBox([self.scrubber, self.tree])
         self.scrubber.on_news = self.tree.forget
         self.set_trait("session", source.session_id)
@@ -40,11 +42,11 @@ class VCRDebugger(traitlets.HasTraits):
     def _is_a_frame(self, proposal: Any) -> int:
         return self.scrubber.checked(int(proposal["value"]))
 
-    def load(self, source: Source) -> None:
-        """Show another run in the same widgets; pending edits of the one before are dropped."""
+    def open(self, source: Source) -> None:
+        """Show another run in the same widgets, wherever they are on show; each session keeps its pending edits."""
         self.source = source
-        self.scrubber.load(source)
         self.tree.load(source)
+        self.scrubber.load(source)
         self.set_trait("session", source.session_id)
 
     # --------------------------------------------------------------------------------------------- edits

@@ -30,7 +30,7 @@ class StateTree(GuardedWidget):
     def __init__(self, source: Source, **traits: Any) -> None:
         super().__init__(**traits)
         self.source = source
-        self.pending = PendingEdits()
+        self._edits_by_session = {source.session_id: PendingEdits()}
         self._absent: set[int] = set()
         self.handlers = {
             "state": self._tell_state,
@@ -40,13 +40,18 @@ class StateTree(GuardedWidget):
         }
 
     def load(self, source: Source) -> None:
-        """Show another run; its edits are its own."""
+        """Show another run; every session keeps the edits that wait for it."""
         with self.lock:
             self.source = source
-            self.pending = PendingEdits()
+            self._edits_by_session.setdefault(source.session_id, PendingEdits())
             self._absent = set()
             self.frame = 0
             self.epoch += 1
+
+    @property
+    def pending(self) -> PendingEdits:
+        """The edits of the session on show."""
+        return self._edits_by_session[self.source.session_id]
 
     @property
     def edits(self) -> dict[int, Patch]:
@@ -75,7 +80,7 @@ class StateTree(GuardedWidget):
 
     def forget(self, news: News) -> None:
         """Let the browser ask again for the states of frames that came or ended since it asked."""
-        came = {number for number in self._absent if news.first <= number < news.first + len(news.rows)}
+        came = {number for number in self._absent if news.first <= number < news.end}
         self._absent -= came
         numbers = sorted(came.union(number for number, _ in news.changed))
         if numbers:

@@ -18,7 +18,7 @@ def opened(notebook):
 @pytest.fixture
 def debugger(opened, page):
     """The notebook with the run loaded anew: first frame, no edit, the state before it on show."""
-    opened.expect_value("debugger.load(run)", None)
+    opened.expect_value("debugger.clear() or debugger.open(run)", None)
     page.get_by_role("tab", name="Before").click()
     return opened
 

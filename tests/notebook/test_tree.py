@@ -93,7 +93,7 @@ def test_a_frame_that_is_not_there_yet_is_told_when_it_comes(run, tree, sent):
 
     receive(tree, kind="state", frame=3, side="input")
     run.add()
-    tree.forget(News(3, [[]], []))
+    tree.forget(News(3, 4, []))
     assert [message["kind"] for message in sent] == ["absent", "stale"]
     assert sent[1]["frames"] == [3]
 
@@ -103,10 +103,14 @@ def test_only_the_states_that_the_page_asks_for_are_read(run, tree):
     assert run.asked == []
 
 
-def test_another_run_has_no_edits_of_the_one_before(tree, sent):
+def test_every_run_has_its_own_edits(run, tree, sent):
     edit(tree, 1, REPLACE)
-    tree.load(Run(1))
+    other = Run(1)
+    other.session_id = "other"
+    tree.load(other)
     assert (tree.edits, tree.epoch, tree.frame) == ({}, 1, 0)
+    tree.load(run)
+    assert tree.edits == {1: [REPLACE]}
 
 
 def test_a_side_that_a_frame_does_not_have_is_an_error_in_the_widget(tree):
