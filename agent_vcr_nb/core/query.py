@@ -8,10 +8,11 @@ from typing import Any
 
 import orjson
 
-from agent_vcr_nb.core.delta import Op, difference, lookup, shade
+from agent_vcr_nb.core.delta import Op, difference, lookup
 from agent_vcr_nb.core.encoding import Json, Notes, encode, escape
 from agent_vcr_nb.core.errors import FrameNotFoundError, RecordingError, UsageError
 from agent_vcr_nb.core.recording import Recording
+from agent_vcr_nb.core.shadow import shade
 
 _SHOWN = 120
 

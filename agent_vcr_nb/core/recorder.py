@@ -142,7 +142,7 @@ class VCRRecorder:
             "edit": [self._writer.operation(operation) for operation in edit],
             "reason": self._writer.clean(reason),
             "python": platform.python_version(),
-            "argv": self._writer.clean(list(sys.argv)),
+            "argv": self._writer.arguments(sys.argv),
         }
         journal = Journal(self.output_dir, session_id, known(header), self._durability)
         self._session = Session(

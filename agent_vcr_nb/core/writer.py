@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from agent_vcr_nb.core.delta import Lane
-from agent_vcr_nb.core.encoding import TAG, Json, Notes, encode, qualified, unescape
+from agent_vcr_nb.core.encoding import TAG, Json, Notes, encode, escape, qualified, unescape
 from agent_vcr_nb.core.frame import FrameMetadata, Provenance, timestamp
 from agent_vcr_nb.core.journal import Journal
 from agent_vcr_nb.core.redact import Redactor
 from agent_vcr_nb.core.steps import Step, current_scope
+from agent_vcr_nb.core.tables import printable
 
 if TYPE_CHECKING:
     from agent_vcr_nb.core.tape import Tape
@@ -78,7 +79,7 @@ class FrameWriter:
         states = self._section(journal, step.lane, "input", number, step.input_state, notes)
         if step.details is not None:
             states["details"] = self.clean(step.details)
-        journal.append("start", _with_lossy(data, notes) | states)
+        journal.append("start", self._with_lossy(data, notes) | states)
 
     def end(
         self,
@@ -116,7 +117,7 @@ class FrameWriter:
         data["metadata"] = self.clean(figures) if figures else figures
         if isinstance(error, BaseException):
             data["exception"] = self._exception(error)
-        journal.append("frame", _with_lossy(data, notes) | states)
+        journal.append("frame", self._with_lossy(data, notes) | states)
         if step.number is None:
             step.number, self.next_number = number, number + 1
         self._count(metadata)
@@ -139,7 +140,7 @@ class FrameWriter:
         """Write a time, an id or a random number that the agent drew."""
         self.write(
             lambda journal: journal.append(
-                "value", {"key": key, "before": self.next_number, "value": self.clean(value)}
+                "value", {"key": self.pointer(key), "before": self.next_number, "value": self.clean(value)}
             )
         )
 
@@ -277,7 +278,7 @@ class FrameWriter:
         """What a line says of a step first; the reader relies on ``number`` being the first of all."""
         data: dict[str, Any] = {
             "number": number,
-            "key": self.text(step.key),
+            "key": self.pointer(step.key),
             "node_name": self.text(step.name),
             "frame_type": step.frame_type.value,
         }
@@ -307,6 +308,11 @@ class FrameWriter:
             return {f"{side}_state": orjson.Fragment(section.full)}
         return {f"{side}_delta": {"base": section.base, "ops": orjson.Fragment(section.ops)}}
 
+    def _with_lossy(self, data: dict[str, Any], notes: Notes) -> dict[str, Any]:
+        if notes.lossy:
+            data["lossy"] = [self.pointer(path) for path in notes.lossy[:MAX_LOSSY]]
+        return data
+
     def clean(self, value: Any) -> Json:
         """Return a value as the recording shows it: encoded, without secrets."""
         tree = encode(value)
@@ -321,8 +327,16 @@ class FrameWriter:
         return cleaned
 
     def text(self, text: str) -> str:
-        """Return a text without secrets."""
-        return self.redactor.text(text) if self.redactor else text
+        """Return a text without secrets, and without what UTF-8 cannot hold."""
+        return self.redactor.text(printable(text)) if self.redactor else printable(text)
+
+    def pointer(self, path: str) -> str:
+        """Return a key or a JSON Pointer without secrets; each of its tokens is escaped."""
+        return "/".join(escape(self.text(unescape(token))) for token in path.split("/"))
+
+    def arguments(self, argv: Sequence[str]) -> Json:
+        """Return a command line without secrets."""
+        return encode(self.redactor.arguments(argv) if self.redactor else list(argv))
 
 
 def _task_id() -> int:
@@ -332,12 +346,6 @@ def _task_id() -> int:
         return 0
     task = asyncio.current_task()
     return id(task) if task else 0
-
-
-def _with_lossy(data: dict[str, Any], notes: Notes) -> dict[str, Any]:
-    if notes.lossy:
-        data["lossy"] = notes.lossy[:MAX_LOSSY]
-    return data
 
 
 def known(data: dict[str, Any]) -> dict[str, Any]:

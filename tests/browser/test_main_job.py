@@ -37,7 +37,9 @@ def shows(page, frame):
 
 def test_an_edit_in_the_tree_is_what_percent_vcr_resume_runs_on(opened, page, picture):
     expect(output(page, "failed: the database 'mongodb' is not one of")).to_be_visible()
-    opened.expect_value("calls", [*"clarify research outline estimate design write_code write_tests review".split()])
+    opened.expect_value(
+        "calls", [*["clarify", "research", "outline", "estimate", "design", "write_code", "write_tests", "review"]]
+    )
 
     page.get_by_role("button", name="Next error").click()
     tree = shows(page, 7)
