@@ -25,6 +25,11 @@ class Document:
     archive: Archive | None = None
     problems: Remarks = field(default_factory=Remarks)
 
+    def close(self) -> None:
+        """Release the file."""
+        if self.archive is not None:
+            self.archive.close()
+
 
 def open_document(path: Path) -> Document:
     """Open a file by its content; raises ImportFormatError, naming file and place, when nothing of it is readable."""

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from agent_vcr_nb.core.encoding import Json
 
-MAX_BYTES = 512 << 20
+MAX_BYTES = 256 << 20
 """A larger text is not read: it would need several times its size in memory."""
 MAX_NESTING = 200
 _INT_DIGITS = 4300

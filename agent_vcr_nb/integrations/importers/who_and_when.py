@@ -57,6 +57,8 @@ def _frames(run: Part) -> Iterator[ImportedFrame]:
     history = run.items("history")
     if mistaken is not None and mistaken >= len(history):
         run.problems.add(f"/mistake_step: {mistaken}, and /history has {len(history)} turns: no frame is marked")
+    if history and history[-1] == {}:
+        history = history[:-1]  # what a cut leaves of a turn
     for number, value in enumerate(history):
         # A damaged turn is a frame too: without it the labels would point at another one.
         turn = Part(value, f"/history/{number}", run.problems)
