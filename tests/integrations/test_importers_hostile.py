@@ -346,7 +346,7 @@ def _check_changed_bytes(tmp_path_factory, data):
 
 
 _QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-_LONG = settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+_LONG = settings(max_examples=800, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @_QUICK

@@ -13,6 +13,9 @@ from agent_vcr_nb.integrations.importers.archive import Archive
 from agent_vcr_nb.integrations.importers.common import Remarks
 from agent_vcr_nb.integrations.importers.json_text import MAX_BYTES, parse
 
+_LINE = re.compile(rb'\s*\{\s*"type"\s*:\s*"(?:session|frame)"\s*,')
+"""How the first line of a recording begins."""
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
@@ -45,11 +48,8 @@ def open_document(path: Path) -> Document:
         raise ImportFormatError(f"{path}: larger than {MAX_BYTES >> 20} MB: not read. Split it, or import its parts")
     if raw.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] not in (b"{", b"["):
         raise ImportFormatError(f"{path}: neither JSON nor a zip archive; found {_glimpse(raw)}, expected '{{' or '['")
-    first, newline, rest = raw.partition(b"\n")
-    if rest.strip() or not newline:
-        head, problem = parse(first)
-        if problem is None and isinstance(head, dict) and head.get("type") in ("session", "frame") and "data" in head:
-            return _open_lines(path, raw)
+    if _LINE.match(raw):
+        return _open_lines(path, raw)
     value, problem = parse(raw)
     document = Document(path, "json", value)
     if problem is not None:
