@@ -36,7 +36,7 @@ from agent_vcr_nb.core.frame import (
 from agent_vcr_nb.core.journal import SCHEMA, Durability, Journal, session_path
 from agent_vcr_nb.core.policy import Call, Edit, Policy, RecordPolicy, Return
 from agent_vcr_nb.core.redact import Redactor
-from agent_vcr_nb.core.steps import Scope, Step, became_latest, chosen_recorder, current_scope
+from agent_vcr_nb.core.steps import Place, Scope, Step, became_latest, chosen_recorder, current_scope, was_closed
 from agent_vcr_nb.core.writer import FrameWriter, known, logger
 
 if TYPE_CHECKING:
@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 
 _counting = threading.Lock()
 """Steps that begin at the same time below the same one get different numbers."""
+
+
+_HERE = Place()
 
 
 class Workspace(Protocol):
@@ -139,7 +142,7 @@ class VCRRecorder:
             "forked_from_frame": forked_from_frame,
             "tags": self._writer.clean(list(tags or ())),
             "metadata": self._writer.clean(dict(metadata or {})),
-            "edit": self._writer.clean(list(edit)),
+            "edit": [self._writer.operation(operation) for operation in edit],
             "reason": self._writer.clean(reason),
             "python": platform.python_version(),
             "argv": self._writer.clean(list(sys.argv)),
@@ -221,6 +224,7 @@ class VCRRecorder:
             self._writer.session_end()
             self._writer.journal = None
             journal.close()
+            was_closed(self)
 
     def __enter__(self) -> VCRRecorder:
         self._chosen = chosen_recorder.set(self)
@@ -371,35 +375,65 @@ class VCRRecorder:
         frame_type: FrameType = FrameType.NODE_EXECUTION,
         *,
         call: Sequence[str] = (),
+        place: Place | None = None,
+        details: Mapping[str, Any] | None = None,
     ) -> Step:
         """Tell of a step that is about to run, and get to know what to do: run it, run it edited, or not at all.
 
-        `call` is kept with the frame for the integration that recorded it. Raises DivergedError when a resume finds
-        that the run has left its recording; nothing else.
+        `call` and `details` are kept with the frame for the integration that recorded it; `place` says where the step
+        belongs when the flow of control does not. Raises DivergedError when a resume finds that the run has left its
+        recording; nothing else.
         """
-        step = self._new_step(name, frame_type)
+        place = place or _HERE
+        step = self._new_step(name, frame_type, place)
+        step.details, step.lane = details, place.lane
         step.input_state = input_state if type(input_state) is dict else dict(input_state)
         step.call = call
         step.decision = self.policy.decide(
-            Call(step.key, name, step.input_state, lambda: self._writer.clean(step.input_state))
+            Call(step.key, name, step.input_state, lambda: self._writer.clean(step.input_state), call[:1] != ("named",))
         )
         if isinstance(step.decision, Return):
             step.provenance = step.decision.provenance
-            self._write_returned(step, step.decision)
-            return step
+            if place.lane is None or step.decision.tape is not None:
+                self._write_returned(step, step.decision)
+                return step
         if isinstance(step.decision, Edit):
             step.input_state = step.decision.input_state
-            step.provenance = Provenance.EDITED
-        self._writer.start(step)
+            step.provenance, step.edit = Provenance.EDITED, step.decision.patch
+        if place.number is None:
+            self._writer.start(step)
+        else:
+            step.number = place.number
         if self.workspace is not None and step.number is not None:
             self._guarded(self.workspace.before_frame, step.key, step.number)
         return step
 
     def copy_frames(
         self, tape: Tape, wanted: Sequence[int], key_of: Callable[[int], str], *, unfinished: Sequence[int] = ()
-    ) -> None:
-        """Write frames of a recording into this session as replayed; of the `unfinished` ones only their start."""
-        self._writer.copy(tape, wanted, key_of, unfinished=unfinished)
+    ) -> dict[int, int]:
+        """Write frames of a recording into this session as replayed; of the `unfinished` ones only their start.
+
+        Returns the new number of each.
+        """
+        return self._writer.copy(tape, wanted, key_of, unfinished=unfinished)
+
+    def note(self, kind: str, data: dict[str, Any]) -> None:
+        """Write a line that is no frame, for the integration that reads it again (see `Recording.others`)."""
+        self._writer.note(kind, data)
+
+    def pend(self, tape: Tape, number: int, state: dict[str, Any], edit: Sequence[Mapping[str, Any]]) -> None:
+        """Write a step of a recording as one that has not run yet, with this input."""
+        head = tape.heads[number] or {}
+        kind = FrameType(head.get("frame_type", "node"))
+        step = Step(self, str(head.get("node_name", "step")), tape.key(number), kind)
+        step.input_state, step.call, step.started_at = state, tuple(head.get("call") or ())[:1], timestamp()
+        step.parent = self._writer.copied.get(head.get("parent", -1))
+        step.provenance, step.edit = Provenance.EDITED, edit
+        self._writer.start(step)
+
+    def copy_drawn_outside(self, tape: Tape, target: int) -> None:
+        """Write what a recording's agent drew outside of all steps before `target`: times, ids, random numbers."""
+        self._writer.copy_drawn_outside(tape, target)
 
     def draw(self, name: str, draw: Callable[[], Any]) -> Any:
         """Return ``draw()`` and record it, or the value that was recorded for it where a resume repeats it."""
@@ -409,19 +443,24 @@ class VCRRecorder:
         self._writer.drawn(key, value)
         return value
 
-    def _new_step(self, name: str, frame_type: FrameType) -> Step:
-        scope = current_scope.get()
-        if scope is None or scope.recorder is not self:
-            scope = self._root
+    def _new_step(self, name: str, frame_type: FrameType, place: Place = _HERE) -> Step:
+        scope = place.scope or self.scope_here()
         token = escape(name)
         with _counting:
-            occurrence = scope.counts[token] = scope.counts.get(token, 0) + 1
+            last = scope.counts.get(token, 0)
+            occurrence = place.occurrence or last + 1
+            scope.counts[token] = max(last, occurrence)
         step = Step(
             self, name, f"{scope.key}/{token}#{occurrence}" if scope.key else f"{token}#{occurrence}", frame_type
         )
         step.parent = scope.number
         step.started_at = timestamp()
         return step
+
+    def scope_here(self) -> Scope:
+        """Return the scope that a step which begins here runs inside; the session itself where there is none."""
+        scope = current_scope.get()
+        return scope if scope is not None and scope.recorder is self else self._root
 
     def _write_returned(self, step: Step, decision: Return) -> None:
         """Write a step that is not run: with all frames inside it where it is served from a recording."""
@@ -446,7 +485,7 @@ class VCRRecorder:
         error: BaseException | None,
         update: Any,
     ) -> None:
-        figures = as_metadata(metadata)
+        figures = as_metadata(step.figures if metadata is None else metadata)
         if figures.latency_ms is None:
             figures.latency_ms = round((time.perf_counter() - step.clock) * 1000, 3)
         note_error(figures, error)
