@@ -69,6 +69,7 @@ class VCRRecorder:
         durability: ``"process"`` survives the death of the process, ``"frame"`` also a power cut.
         workspace: takes savepoints of files with the frames (see ACIDWorkspace).
         policy: decides for each step; a resume passes its own.
+        ambient: False keeps it from recording the steps of this process merely because it was started last.
         buffer_size, auto_save, diff_mode: accepted so that scripts for ai-agent-vcr run unchanged. Each frame is
             written at once and as a delta where that is shorter, whatever they say.
     """
@@ -85,11 +86,13 @@ class VCRRecorder:
         durability: Durability = "process",
         workspace: Workspace | None = None,
         policy: Policy | None = None,
+        ambient: bool = True,
     ) -> None:
         self.output_dir = Path(output_dir)
         self.on_frame_recorded = on_frame_recorded
         self.policy: Policy = policy or RecordPolicy()
         self.workspace = workspace
+        self._ambient = ambient
         self._redactor = Redactor() if redact is True else redact or None
         self._durability: Durability = durability
         self._session: Session | None = None
@@ -159,7 +162,8 @@ class VCRRecorder:
         if journal.continued:
             self._go_on_with(journal.path)
         self._writer.journal = journal
-        became_latest(self)
+        if self._ambient:
+            became_latest(self)
         return self._session
 
     def _go_on_with(self, path: Path) -> None:
