@@ -120,8 +120,8 @@ class Segment:
         frame_at, frame_end, start_at, start_end = self._columns()
         find, startswith = data.find, data.startswith
         while (end := find(b"\n", begin)) >= 0:
-            # Nearly all lines are the next frame, the next start or the end of the last start, and each of these is told
-            # by one comparison. That the starts' columns are as long as the frames' is seen to when it matters.
+            # Nearly all lines are the next frame, the next start or the end of the last start: one comparison tells.
+            # That the starts' columns are as long as the frames' is seen to when it matters.
             whole = data[end - 2 : end] == b'"}'
             if whole and startswith(_FRAME_NUMBER % number, begin):
                 frame_at.append(offset + begin)
