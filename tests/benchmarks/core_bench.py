@@ -201,7 +201,8 @@ def _big(folder: Path) -> list[Row]:
         ]
     file = folder / "big.vcr"
     _write_big(file)
-    first, again = [], []
+    first: list[float] = []
+    again: list[float] = []
     before = os.environ.get("AGENT_VCR_CACHE")
     try:
         for n in range(3):
