@@ -61,10 +61,11 @@ _HINTS: dict[str, tuple[str, ...]] = {
     "=": (
         "AccountKey=", "assword=", "ASSWORD=", "asswd=", "ASSWD=", "ey=", "EY=", "ecret=", "ECRET=", "oken=", "OKEN=",
     ),
-    "": (
-        "AKIA", "ASIA", "AIza", ":AA", "earer ", "EARER ", "asic ", "ASIC ", "://", "assword: ", "ASSWORD: ", "ey: ",
-        "EY: ",
-    ),
+    "A": ("AKIA", "ASIA", "AIza", ":AA", "EARER ", "ASIC ", "ASSWORD: "),
+    "Y": ("EY: ",),
+    "/": ("://",),
+    ":": ("assword: ", "ey: "),
+    "": ("earer ", "asic "),
 }  # fmt: skip
 
 
