@@ -11,6 +11,7 @@ import os
 import re
 from array import array
 from collections import OrderedDict
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ _NUMBERED = re.compile(rb'\{"type":"(frame|start)","data":\{"number":([0-9]{1,15
 _UNNUMBERED = (b'{"type": "frame"', b'{"type":"frame"')
 """Frames of ai-agent-vcr: their order is their number."""
 _NOWHERE = array("q", [-1]).tobytes()
-_STATES = re.compile(rb',"(?:input|output)_(?:state|delta)":|,"update":')
+_STATES = re.compile(rb',"(?:input|output)_(?:state|delta)":|,"update":|,"details":')
 _HEAD_BYTES = 4096
 _HEADER_LIMIT = 1 << 20
 _CACHED_STATE_BYTES = 32 << 20
@@ -342,12 +343,13 @@ class Recording:
         begin = segment.start_at[other_local] if segment.start_at[other_local] >= 0 else segment.frame_at[other_local]
         return 0 <= segment.frame_at[local] < begin
 
-    def events(self) -> list[tuple[int, bool]]:
-        """Return (frame, is_end) in the order of the lines in the first file: how starts and ends interleaved."""
+    def events(self, wanted: Collection[int] | None = None) -> list[tuple[int, bool]]:
+        """Return (frame, is_end) as the lines follow in the first file, of all frames or of those `wanted`."""
         len(self)
         segment = self.segments[0]
-        found = [(at, number, False) for number, at in enumerate(segment.start_at) if at >= 0]
-        found += [(at, number, True) for number, at in enumerate(segment.frame_at) if at >= 0]
+        wanted = range(segment.count) if wanted is None else wanted
+        found = [(segment.start_at[n], n, False) for n in wanted if segment.start_at[n] >= 0]
+        found += [(segment.frame_at[n], n, True) for n in wanted if segment.frame_at[n] >= 0]
         return [(number, is_end) for _, number, is_end in sorted(found)]
 
     def others(self, kind: str) -> list[dict[str, Any]]:
@@ -441,6 +443,12 @@ class Recording:
         segment, local = self.place(number)
         data = segment.data(local, start=False)
         return None if data is None else data.get("update")
+
+    def details(self, number: int) -> Json | None:
+        """Return what the integration kept with the start of a frame for a resume, as encoded JSON."""
+        segment, local = self.place(number)
+        data = segment.data(local, start=True)
+        return None if data is None else data.get("details")
 
     def blob(self, tag: Json) -> str:
         """Return a long string that lies in a file of its own; raises RecordingError when it is gone or altered."""
