@@ -383,6 +383,10 @@ class VCRRecorder:
         """Write frames of a recording into this session as replayed; of the `unfinished` ones only their start."""
         self._writer.copy(tape, wanted, key_of, unfinished=unfinished)
 
+    def stored(self, key: str, value: Any) -> Any:
+        """Return a value under a key as the file shows it: encoded and without secrets."""
+        return self._writer.clean({key: value})[key]
+
     def copy_drawn_outside(self, tape: Tape, target: int) -> None:
         """Write what a recording's agent drew outside of all steps before `target`: times, ids, random numbers."""
         self._writer.copy_drawn_outside(tape, target)

@@ -77,6 +77,7 @@ class Step:
     __slots__ = (
         "_recorder",
         "call",
+        "changes",
         "clock",
         "decision",
         "frame_type",
@@ -98,6 +99,8 @@ class Step:
         self.input_state: dict[str, Any] = {}
         self.decision: Decision = Run()
         self.call: Sequence[str] = ()
+        self.changes: Sequence[Mapping[str, Any]] = ()
+        """What the step changed in place, as RFC 6902 operations with encoded values; set before it is finished."""
         self.lane: Lane | None = None
         self.clock = time.perf_counter()
         self.started_at = ""
@@ -123,6 +126,21 @@ class Step:
         if self.decision.error is not None:
             raise self.decision.error
         return dict(self.decision.output_state or {})
+
+    @property
+    def served_call(self) -> Sequence[str]:
+        """What the integration kept of the recorded call that is served; empty where nothing is."""
+        decision = self.decision
+        if not isinstance(decision, Return) or decision.tape is None or decision.number is None:
+            return ()
+        return decision.tape.call(decision.number)
+
+    def served_changes(self) -> list[dict[str, Any]]:
+        """Return what the step changed in place when it ran, with the agent's own values, where it is served."""
+        decision = self.decision
+        if not isinstance(decision, Return) or decision.tape is None or decision.number is None:
+            return []
+        return decision.tape.changes(decision.number)
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:

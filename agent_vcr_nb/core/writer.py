@@ -279,6 +279,8 @@ class FrameWriter:
             data["lane"] = lane
         if step.call:
             data["call"] = list(step.call)
+        if step.changes:
+            data["changes"] = list(step.changes)
         return data
 
     def _section(
