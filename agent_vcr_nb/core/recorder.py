@@ -431,6 +431,10 @@ class VCRRecorder:
         step.provenance, step.edit = Provenance.EDITED, edit
         self._writer.start(step)
 
+    def stored(self, key: str, value: Any) -> Any:
+        """Return a value under a key as the file shows it: encoded and without secrets."""
+        return self._writer.clean({key: value})[key]
+
     def copy_drawn_outside(self, tape: Tape, target: int) -> None:
         """Write what a recording's agent drew outside of all steps before `target`: times, ids, random numbers."""
         self._writer.copy_drawn_outside(tape, target)

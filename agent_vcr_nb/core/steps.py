@@ -98,6 +98,7 @@ class Step:
     __slots__ = (
         "_recorder",
         "call",
+        "changes",
         "clock",
         "decision",
         "details",
@@ -126,6 +127,8 @@ class Step:
         self.figures: dict[str, Any] = {}
         self.edit: Sequence[Mapping[str, Any]] = ()
         self.details: Mapping[str, Any] | None = None
+        self.changes: Sequence[Mapping[str, Any]] = ()
+        """What the step changed in place, as RFC 6902 operations with encoded values; set before it is finished."""
         self.lane: Lane | None = None
         self.lane_number = 0
         self.clock = time.perf_counter()
@@ -158,6 +161,21 @@ class Step:
         scope = Scope(self._recorder, self.key, self.number, self.lane)
         scope.figures = self.figures
         return scope
+
+    @property
+    def served_call(self) -> Sequence[str]:
+        """What the integration kept of the recorded call that is served; empty where nothing is."""
+        decision = self.decision
+        if not isinstance(decision, Return) or decision.tape is None or decision.number is None:
+            return ()
+        return decision.tape.call(decision.number)
+
+    def served_changes(self) -> list[dict[str, Any]]:
+        """Return what the step changed in place when it ran, with the agent's own values, where it is served."""
+        decision = self.decision
+        if not isinstance(decision, Return) or decision.tape is None or decision.number is None:
+            return []
+        return decision.tape.changes(decision.number)
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:

@@ -296,6 +296,8 @@ class FrameWriter:
             data["call"] = list(step.call)
         if step.edit:
             data["edit"] = [self.operation(operation) for operation in step.edit]
+        if step.changes:
+            data["changes"] = list(step.changes)
         return data
 
     def _section(
