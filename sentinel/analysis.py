@@ -51,7 +51,8 @@ class ChunkAnalysis:
         imports = [
             ImportFact(name, _import_text(node, name), self._line(node), self._end(node))
             for name, node in module.imported.items()
-            if module.kind == "module"
+            # `try: from fast import f` with `else: def f()` offers the name to others.
+            if module.kind == "module" and name not in module.bound
         ]
         return ChunkFacts(
             findings=(*self.findings, *unreasoned),

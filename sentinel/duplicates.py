@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from sentinel.index import Entry, Index
 
-MIN_TOKENS = {"exact": 22, "renamed": 28, "constants": 40, "near": 45}
+MIN_TOKENS = {"exact": 22, "renamed": 28, "constants": 30, "near": 45}
 MIN_STATEMENTS = {"exact": 2, "renamed": 3, "constants": 3, "near": 5}
 NAME_SIMILARITY = 0.2
 NAME_STATEMENTS = 3

@@ -84,7 +84,7 @@ def from_bytes(path: str, data: bytes) -> Document:
     language = language_of(path) or ""
     try:
         encoding = "utf-8-sig"
-        if language == "python" and not path.endswith(".ipynb"):
+        if language == "python" and b"coding" in data[:400]:
             encoding = tokenize.detect_encoding(io.BytesIO(data).readline)[0]
         elif data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             encoding = "utf-16"

@@ -30,6 +30,7 @@ class Scope:
     calls_itself: bool = False
     loads: set[str] = field(default_factory=set)
     bound: set[str] = field(default_factory=set)
+    """Names bound here by anything but an import."""
     outer: set[str] = field(default_factory=set)
     """Names declared global or nonlocal."""
     assigned: dict[str, ast.AST] = field(default_factory=dict)
@@ -55,7 +56,7 @@ def close(scopes: list[Scope]) -> None:
         if scope.kind == "class":
             parent.loads |= scope.loads
         else:
-            parent.loads |= scope.loads - (scope.bound - scope.outer)
+            parent.loads |= scope.loads - ((scope.bound | scope.imported.keys()) - scope.outer)
         parent.complexity += scope.complexity
         # A function in a function is read one level deeper.
         deeper = scope.nesting + (scope.kind == "function" and parent.kind != "class")

@@ -325,7 +325,6 @@ def _import(walk: Walk, node: Any, scope: Scope, blocks: int, nesting: int) -> N
     future = type(node) is ast.ImportFrom and node.module == "__future__"
     for alias in node.names:
         name = alias.asname or alias.name.partition(".")[0]
-        scope.bound.add(name)
         re_exported = alias.asname is not None and alias.asname == alias.name
         if alias.name != "*" and not future and not re_exported and id(node) not in walk.optional:
             scope.imported.setdefault(name, node)
