@@ -4,7 +4,7 @@ What holds, in the letters of ACID:
 
 * Atomic: a savepoint exists whole or not at all. A rollback or commit that a kill interrupts is finished by the next
   open. While it runs, other processes can see some files old and some new; each file switches in one rename.
-* Consistent: after a rollback the tree is read again and compared with the savepoint; what the files mean is not judged.
+* Consistent: after a rollback the tree is read again and compared with the savepoint; not what the files mean.
 * Isolated: not inside one shared directory. ``begin(isolated=True)`` gives a directory of its own, merged at commit;
   the first committer wins and a conflict is refused. Ports, databases, other folders and write skew are not covered.
 * Durable: a savepoint is flushed to disk before `savepoint` returns, restored files before the journal is cleared.
