@@ -112,9 +112,9 @@ class ACIDWorkspace:
         with self._turn:
             if self._line is not None:
                 raise UsageError(f"transaction {self._session} is under way: commit or abort it first")
-            self._store.create()
             session = self._name_session(session_id)
-            scope = self._frozen_scope()
+            with self._store.creating():
+                scope = self._frozen_scope()
             if isolated:
                 self._isolated = Isolated(self.workspace, self._store, scope, session)
                 self._isolated.begin()
@@ -164,7 +164,9 @@ class ACIDWorkspace:
             recordings = Path(self.recorder.output_dir).resolve()
             if self.workspace in recordings.parents:
                 excluded |= {recordings.relative_to(self.workspace).as_posix()}
-        write_durably(path, json.dumps({"excluded": sorted(excluded), "max_file_bytes": self._max_file_bytes}).encode())
+        scope = {"excluded": sorted(excluded), "max_file_bytes": self._max_file_bytes}
+        if scope != known or not path.exists():
+            write_durably(path, json.dumps(scope).encode())
         return Scope(excluded=frozenset(excluded), max_file_bytes=self._max_file_bytes)
 
     def savepoint(

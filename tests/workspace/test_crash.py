@@ -76,15 +76,13 @@ def assert_store_is_whole(place):
 
 def kill_everywhere(server, template, operation, check):
     """Run `operation` again and again, killed one change later each time, until it comes through."""
-    killed = 0
     for kill_at in range(1, 1000):
         place = template.parent / f"{operation.replace(' ', '-')}-{kill_at}"
         shutil.copytree(template, place, symlinks=True)
         code = server(place, operation, kill_at)
         if code == 0:
-            return killed
+            return kill_at - 1
         assert code == KILLED
-        killed += 1
         server(place, "begin", 1 + kill_at % 17)  # the recovery is killed as well, most times
         check(place, kill_at)
         shutil.rmtree(place)
