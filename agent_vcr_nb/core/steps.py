@@ -15,6 +15,7 @@ from agent_vcr_nb.core.policy import Decision, Edit, Return, Run
 
 if TYPE_CHECKING:
     from agent_vcr_nb.core.recorder import VCRRecorder
+    from agent_vcr_nb.core.writer import FrameWriter
 
 
 class Scope:
@@ -79,6 +80,8 @@ class Step:
         "parent",
         "provenance",
         "started_at",
+        "unwritten",
+        "writer",
     )
 
     def __init__(self, recorder: VCRRecorder, name: str, key: str, frame_type: FrameType) -> None:
@@ -92,6 +95,8 @@ class Step:
         self.figures: dict[str, Any] = {}
         self.edit: Sequence[Mapping[str, Any]] = ()
         self.lane: Lane | None = None
+        self.writer: FrameWriter | None = None
+        self.unwritten: tuple[int, dict[str, Any]] | None = None
         self.clock = time.perf_counter()
         self.started_at = ""
 
