@@ -21,6 +21,7 @@ _HOME = {
     "FrameMetadata": "core.frame",
     "Session": "core.frame",
     "CostLedger": "core.ledger",
+    "ACIDWorkspace": "workspace.acid",
     "step": "integrations.functions",
     "annotate": "integrations.functions",
     "now": "integrations.functions",

@@ -17,6 +17,7 @@ from agent_vcr_nb.core.errors import VCRError
 from agent_vcr_nb.verbs.catalogue import VERBS
 from agent_vcr_nb.verbs.commands import command_of
 from agent_vcr_nb.verbs.definition import Place, Verb
+from agent_vcr_nb.verbs.text import for_terminal
 
 
 def _act(verb: Verb, **words: Any) -> None:
@@ -24,7 +25,7 @@ def _act(verb: Verb, **words: Any) -> None:
     as_json, debug = words.pop("as_json"), words.pop("debug")
     place = Place(
         Path(words.pop("directory")),
-        show=lambda text: click.echo(text, err=as_json, color=_colour()),
+        show=lambda text: click.echo(for_terminal(text), err=as_json, color=_colour()),
         complain=lambda text: click.echo(text, err=True, color=_colour()),
     )
     try:
@@ -42,7 +43,7 @@ def _act(verb: Verb, **words: Any) -> None:
     if as_json:
         click.echo(_json(result.to_dict()))
     else:
-        click.echo(result.text(), color=_colour())
+        click.echo(for_terminal(result.text()), color=_colour())
     sys.exit(result.exit_code)
 
 

@@ -137,8 +137,8 @@ _READERS: dict[str, Callable[[Any, Json], Any]] = {
 def from_loaded_modules(tag: str, type_name: str) -> Callable[[Any], Any] | None:
     """Resolve a recorded class among the modules that this program has already imported, without its constructor.
 
-    Used where the user runs their own agent on a recording: the agent then gets its own types back. Only classes
-    that are plain data are found: dataclasses, pydantic models, Enums, named tuples and exceptions.
+    Used where the user runs their own agent on a recording: the agent then gets its own types back. Only classes that
+    are plain data are found: dataclasses, pydantic models, Enums, named tuples, subclasses of plain types, exceptions.
     """
     cls: Any = _find_class(type_name)
     if cls is None:
@@ -181,6 +181,8 @@ def _filled(cls: Any, fields: dict[str, Any]) -> Any:
 
 def _as_subclass(cls: Any, content: Any) -> Any:
     """Return `content` as an instance of a subclass of its plain type; a constructor of the user's is not called."""
+    if cls.__module__ == "collections":
+        return cls(None, content) if cls.__name__ == "defaultdict" else cls(content)
     plain: Any = type(content)
     if not issubclass(cls, plain):
         raise ValueError(f"{qualified(cls)} is no {plain.__name__}")
@@ -192,6 +194,8 @@ def _as_subclass(cls: Any, content: Any) -> Any:
 
 
 def _raised_again(cls: type[BaseException], args: list[Any]) -> BaseException:
+    if cls.__module__ == "builtins":
+        return cls(*args)  # an OSError or a UnicodeDecodeError takes its fields in its constructor
     error = cls.__new__(cls, *args)
     error.args = tuple(args)
     return error

@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+import orjson
+
 from agent_vcr_nb.core.encoding import TAG, Json
 
 SECRET_KEY = (
@@ -93,6 +95,18 @@ RULES: tuple[Rule, ...] = (
 _SHORTEST = 7
 """No built-in form is shorter."""
 
+# What a whole state, as JSON in small letters, must hold one of for any rule to match or any packed text to be opened.
+# A word is only looked for where its rarest character is: that look costs a twentieth of the one for a word.
+_SIGNS: dict[str, tuple[str, ...]] = {
+    "-": ("-----begin", "sk-", "glpat-", "xox", "pypi-", "api-key", "access-key", "secret-key", "private-key"),
+    "_": ("k_live_", "k_test_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "hf_", "gsk_", "r8_", "lsv2_",
+          "npm_", "_v1_", "api_key", "access_key", "private_key"),
+    ".": ("ya29.", "sg.", "eyj"),
+    "$": ('"$t":"bytes', '"$t":"bytearray', '"$t":"str"', '"$t":"dict"'),
+    "": ("akia", "asia", "aiza", ":aa", "earer ", "asic ", "://", "accountkey=", "password", "passwd", "passphrase",
+         "pwd", "secret", "token", "apikey"),
+}  # fmt: skip
+
 
 class Redactor:
     """Replaces secrets in encoded values; the rules are the built-in ones and those given here.
@@ -110,6 +124,7 @@ class Redactor:
         rules = [*RULES, *(Rule(name, ("",), form) for name, form in (values or {}).items())]
         self._rules = [(f"[REDACTED:{rule.name}]", rule.hints, re.compile(rule.form)) for rule in rules]
         self._shortest = 1 if values else _SHORTEST
+        self._signs = {"": ("",)}.items() if values else _SIGNS.items()
         self._key = re.compile(rf"(?:.*(?:[_\-. ]|[a-z](?=[A-Z])))?{SECRET_KEY}", re.DOTALL)
         self._known_keys = {key.lower(): True for key in keys} | {key.lower(): False for key in allow}
 
@@ -144,12 +159,6 @@ class Redactor:
             secret = argument.startswith("-") and "=" not in argument and self.is_secret_key(argument.lstrip("-"))
         return cleaned
 
-    def under(self, key: str, value: Json) -> Json:
-        """Return the encoded `value` that stands under `key` without secrets."""
-        if self.is_secret_key(key):
-            return _hidden(value, numbers=_hides_numbers(key))
-        return self.tree(value)
-
     def below(self, keys: Iterable[str], value: Json) -> Json:
         """Return the encoded `value` that stands below all these keys, outermost first, without secrets."""
         for key in keys:
@@ -158,7 +167,35 @@ class Redactor:
         return self.tree(value)
 
     def tree(self, value: Json) -> Json:
-        """Return the encoded `value` without secrets, in keys and values; containers are new."""
+        """Return the encoded `value` without secrets, in keys and values; `value` itself where it has none."""
+        kind = type(value)
+        if kind is str:
+            return self.text(value)
+        if kind is not dict and kind is not list:
+            return value
+        # All texts are looked at together, as JSON: its escapes change no character of a sign.
+        if self._shows_a_sign(orjson.dumps(value).decode().lower()) or self._has_secret_key(value):
+            return self._without_secrets(value)
+        return value
+
+    def _shows_a_sign(self, text: str) -> bool:
+        return any(character in text and any(sign in text for sign in signs) for character, signs in self._signs)
+
+    def _has_secret_key(self, value: Json) -> bool:
+        items = value
+        if type(value) is dict:
+            known = self._known_keys
+            for key in value:
+                if known.get(key) is not False and self.is_secret_key(key):
+                    return True
+            items = value.values()
+        for item in items:
+            kind = type(item)
+            if (kind is dict or kind is list) and self._has_secret_key(item):
+                return True
+        return False
+
+    def _without_secrets(self, value: Json) -> Json:
         kind = type(value)
         if kind is str:
             return self.text(value)
@@ -167,12 +204,17 @@ class Redactor:
             if TAG in value:
                 if value[TAG] in ("bytes", "bytearray", "str"):
                     return self._packed(value)
-                return {key: self._pairs(item) if value[TAG] == "dict" and key == "v" else self.tree(item)
+                return {key: self._pairs(item) if value[TAG] == "dict" and key == "v" else self._without_secrets(item)
                         for key, item in value.items()}  # fmt: skip
             return self._members(value)
         if kind is list:
-            return [self.tree(item) for item in value]
+            return [self._without_secrets(item) for item in value]
         return value
+
+    def _under(self, key: str, value: Json) -> Json:
+        if self.is_secret_key(key):
+            return _hidden(value, numbers=_hides_numbers(key))
+        return self._without_secrets(value)
 
     def _members(self, value: dict[str, Json]) -> dict[str, Json]:
         cleaned: dict[str, Json] = {}
@@ -183,7 +225,7 @@ class Redactor:
                 number, first = 2, name
                 while name in cleaned or name in value:
                     name, number = f"{first} {number}", number + 1
-            cleaned[name] = self.under(key, item)
+            cleaned[name] = self._under(key, item)
         return cleaned
 
     def _packed(self, value: dict[str, Json]) -> dict[str, Json]:
@@ -191,14 +233,17 @@ class Redactor:
         try:
             text = base64.b64decode(value["v"]).decode("latin-1")
         except (KeyError, TypeError, ValueError):
-            return {key: self.tree(item) for key, item in value.items()}
+            return {key: self._without_secrets(item) for key, item in value.items()}
         cleaned = self.text(text)
         if cleaned == text:
             return dict(value)
         return {**value, "v": base64.b64encode(cleaned.encode("latin-1")).decode()}
 
     def _pairs(self, pairs: Json) -> Json:
-        return [[self.tree(key), self.under(key, item) if type(key) is str else self.tree(item)] for key, item in pairs]
+        return [
+            [self._without_secrets(key), self._under(key, item) if type(key) is str else self._without_secrets(item)]
+            for key, item in pairs
+        ]
 
 
 def _marked(marker: str, match: re.Match[str]) -> str:

@@ -7,6 +7,7 @@ import contextvars
 import time
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agent_vcr_nb.core.delta import Lane
@@ -33,17 +34,34 @@ class Scope:
 current_scope: contextvars.ContextVar[Scope | None] = contextvars.ContextVar("agent_vcr_scope", default=None)
 chosen_recorder: contextvars.ContextVar[VCRRecorder | None] = contextvars.ContextVar("agent_vcr_recorder", default=None)
 _latest: weakref.ref[VCRRecorder] | None = None
+_earlier: list[weakref.ref[VCRRecorder]] = []
+"""Recorders that were started before the latest one and are not closed: the last of them is the next latest."""
+
+
+live_agents: dict[str, Any] = {}
+"""Decorated functions by step name, the latest of each: what a session of this process can be resumed with."""
 
 
 def became_latest(recorder: VCRRecorder) -> None:
     """Record steps with this recorder wherever no other was chosen."""
     global _latest
+    was_closed(recorder)
+    if _latest is not None:
+        _earlier.append(_latest)
     _latest = weakref.ref(recorder)
+
+
+def was_closed(recorder: VCRRecorder) -> None:
+    """Go back to the recorder that was started before this one, if this one was the latest."""
+    global _latest
+    known = [ref for ref in (*_earlier, _latest) if ref is not None and ref() not in (None, recorder)]
+    _latest = known.pop() if known else None
+    _earlier[:] = known
 
 
 def active_recorder() -> VCRRecorder | None:
     """Return the recorder that steps are recorded with here: of this context, or the one that was started last."""
-    recorder = chosen_recorder.get() or (_latest() if _latest else None)
+    recorder = chosen_recorder.get() or (_latest() if _latest is not None else None)
     return recorder if recorder is not None and recorder.recording else None
 
 
@@ -58,6 +76,20 @@ def choosing(recorder: VCRRecorder) -> Iterator[None]:
         chosen_recorder.reset(token_of_recorder)
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a step belongs, from a framework that knows it better than the flow of control does."""
+
+    scope: Scope | None = None
+    """The step that it runs inside; None for the one around this code."""
+    occurrence: int | None = None
+    """Which of the steps of this name it is below its parent, from 1; None counts calls."""
+    lane: Lane | None = None
+    """Memory of states that its own are compared with; None for that of this thread and task."""
+    number: int | None = None
+    """Its frame, where that was started already."""
+
+
 class Step:
     """A step that was begun: run it unless `returned`, then call `finish` or `fail` once.
 
@@ -69,12 +101,14 @@ class Step:
         "call",
         "clock",
         "decision",
+        "details",
         "edit",
         "figures",
         "frame_type",
         "input_state",
         "key",
         "lane",
+        "lane_number",
         "name",
         "number",
         "parent",
@@ -94,7 +128,9 @@ class Step:
         self.call: Sequence[str] = ()
         self.figures: dict[str, Any] = {}
         self.edit: Sequence[Mapping[str, Any]] = ()
+        self.details: Mapping[str, Any] | None = None
         self.lane: Lane | None = None
+        self.lane_number = 0
         self.writer: FrameWriter | None = None
         self.unwritten: tuple[int, dict[str, Any]] | None = None
         self.clock = time.perf_counter()
@@ -122,12 +158,16 @@ class Step:
             raise self.decision.error
         return dict(self.decision.output_state or {})
 
+    def scope(self) -> Scope:
+        """Return a scope of this step, for a framework that enters and leaves it by events."""
+        scope = Scope(self._recorder, self.key, self.number, self.lane)
+        scope.figures = self.figures
+        return scope
+
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
         """Steps begun inside this block are children of this one."""
-        scope = Scope(self._recorder, self.key, self.number, self.lane)
-        scope.figures = self.figures
-        token = current_scope.set(scope)
+        token = current_scope.set(self.scope())
         try:
             yield
         finally:

@@ -13,7 +13,7 @@ import threading
 import time
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -78,15 +78,20 @@ class FrameWriter:
 
     def _start_line(self, step: Step, journal: Journal) -> None:
         number = self.next_number
-        lane, lane_number = self._lane()
-        step.lane, step.writer = lane, self
+        step.writer = self
+        if step.lane is None:
+            step.lane, step.lane_number = self._lane()
+        self._all_lanes.add(step.lane)
         notes = Notes()
-        data = self._identity(step, number, lane_number)
-        states = self._section(journal, lane, "input", number, step.input_state, notes)
+        data = self._identity(step, number, step.lane_number)
+        states = self._section(journal, step.lane, "input", number, step.input_state, notes)
+        if step.details is not None:
+            states["details"] = self.clean(step.details)
+        line = self._with_lossy(data, notes) | states
         # Before the line is out: were the agent interrupted in between, the number would be given twice.
         step.number, self.next_number = number, number + 1
         try:
-            journal.append("start", self._with_lossy(data, notes) | states)
+            journal.append("start", line)
         except Exception:
             step.number, self.next_number = None, number
             step.unwritten = (self._renewals, states)
@@ -115,7 +120,8 @@ class FrameWriter:
         update: Any,
         journal: Journal,
     ) -> None:
-        lane, lane_number = self._lane()
+        lane, lane_number = (step.lane, step.lane_number) if step.lane else self._lane()
+        self._all_lanes.add(lane)
         notes = Notes()
         states: dict[str, Any] = {}
         number = step.number
@@ -128,22 +134,30 @@ class FrameWriter:
             else:
                 states = self._section(journal, lane, "input", number, step.input_state, notes)
         if output_state is not None:
-            states |= self._section(journal, step.lane or lane, "output", number, output_state, notes)
+            states |= self._section(journal, lane, "output", number, output_state, notes)
         if update is not None:
             states["update"] = self.clean(update)
         data = self._identity(step, number, lane_number, "error" if metadata.error_type else "ok")
-        data["metadata"] = self.clean(metadata.to_dict())
+        figures = metadata.to_dict()
+        data["metadata"] = self.clean(figures) if figures else figures
         if isinstance(error, BaseException):
-            args = self.clean(list(error.args))
-            data["exception"] = {TAG: "exception", "type": qualified(type(error)), "args": args}
+            data["exception"] = self._exception(error)
+        line = self._with_lossy(data, notes) | states
         started, next_number = step.number, self.next_number
         step.number, self.next_number = number, max(next_number, number + 1)
         try:
-            journal.append("frame", self._with_lossy(data, notes) | states)
+            journal.append("frame", line)
         except Exception:
             step.number, self.next_number = started, next_number
             raise
         self._count(metadata)
+
+    def _exception(self, error: BaseException) -> Json:
+        """What a resume needs to raise it again: its class, arguments and attributes."""
+        # An OSError leaves its file name out of `args`.
+        args = error.__reduce__()[1] if type(error).__module__ == "builtins" else error.args
+        stored = {TAG: "exception", "type": qualified(type(error)), "args": self.clean(list(args))}
+        return {**stored, "attributes": self.clean(dict(vars(error)))} if vars(error) else stored
 
     def _count(self, metadata: FrameMetadata) -> None:
         self._errors += bool(metadata.error_type)
@@ -159,6 +173,10 @@ class FrameWriter:
                 "value", {"key": self.pointer(key), "before": self.next_number, "value": self.clean(value)}
             )
         )
+
+    def note(self, kind: str, data: dict[str, Any]) -> None:
+        """Write a line of another type, for the integration that reads it again (see `Recording.others`)."""
+        self.write(lambda journal: journal.append(kind, self.clean(data)), frame=False)
 
     def session_end(self) -> None:
         """Write how the session stands."""
@@ -181,22 +199,32 @@ class FrameWriter:
         """
         numbers: dict[int, int] = {}
         self.copied = numbers
-        chosen = set(wanted)
-        for old, is_end in tape.recording.events():
-            if old not in chosen or (is_end and old in unfinished):
+        for old, is_end in tape.recording.events(wanted):
+            if is_end and old in unfinished:
                 continue
             head = dict(tape.heads[old] or {})
             head["parent"] = numbers.get(head.get("parent", -1), parent)
+            if tape.was_edited(old):
+                head["edited"] = True
             head |= {"key": key_of(old), "provenance": "replayed", "replayed_from": f"{tape.session_id}:{old}"}
             self.write(functools.partial(self._copy_line, tape, old, is_end, head, numbers))
-        for drawn in tape.drawn.values():
-            owner = tape.find(drawn["key"].rpartition("/")[0])
-            if owner in chosen and owner not in unfinished:
-                later = [new for old, new in numbers.items() if old >= drawn["before"]]
+        for owner in wanted:
+            for drawn in () if owner in unfinished else tape.drawn_in(tape.key(owner)):
                 name = drawn["key"].rpartition("/")[2]
-                data = {**drawn, "key": f"{key_of(owner)}/{name}", "before": min(later, default=self.next_number)}
-                self.write(functools.partial(Journal.append, kind="value", data=data))
+                self._copy_drawn(drawn, f"{key_of(owner)}/{name}", numbers)
         return numbers
+
+    def _copy_drawn(self, drawn: dict[str, Any], key: str, numbers: dict[int, int]) -> None:
+        later = [new for old, new in numbers.items() if old >= drawn["before"]]
+        data = {**drawn, "key": key, "before": min(later, default=self.next_number)}
+        self.write(functools.partial(Journal.append, kind="value", data=data), frame=False)
+
+    def copy_drawn_outside(self, tape: Tape, target: int) -> None:
+        """Write what was drawn outside of all steps before `target`; the frames before it keep their numbers."""
+        numbers = {number: number for number in range(target)}
+        for drawn in tape.drawn_in(""):
+            if drawn["before"] <= target:
+                self._copy_drawn(drawn, drawn["key"], numbers)
 
     def _copy_line(
         self, tape: Tape, old: int, is_end: bool, head: dict[str, Any], numbers: dict[int, int], journal: Journal
@@ -216,6 +244,9 @@ class FrameWriter:
         update = tape.recording.update(old) if is_end else None
         if update is not None:
             states["update"] = update
+        details = None if is_end else tape.recording.details(old)
+        if details is not None:
+            states["details"] = details
         journal.append("frame" if is_end else "start", known({**head, "number": number}) | states)
 
     def write(self, write: Callable[[Journal], None], *, frame: bool = True) -> None:
@@ -303,7 +334,8 @@ class FrameWriter:
         }
         if status:
             data["status"] = status
-        data["timestamp"] = step.started_at
+        if step.started_at:
+            data["timestamp"] = step.started_at
         if step.provenance is not Provenance.LIVE:
             data["provenance"] = step.provenance.value
         if step.parent is not None:
@@ -313,7 +345,7 @@ class FrameWriter:
         if step.call:
             data["call"] = list(step.call)
         if step.edit:
-            data["edit"] = self.clean(list(step.edit))
+            data["edit"] = [self.operation(operation) for operation in step.edit]
         return data
 
     def _section(
@@ -335,6 +367,14 @@ class FrameWriter:
         """Return a value as the recording shows it: encoded, without secrets."""
         tree = encode(value)
         return self.redactor.tree(tree) if self.redactor else tree
+
+    def operation(self, operation: Mapping[str, Any]) -> dict[str, Any]:
+        """Return an operation of an edit without secrets, also where its path names one; its value is JSON already."""
+        cleaned = dict(operation)
+        if self.redactor and "value" in cleaned:
+            keys = [unescape(token) for token in str(cleaned.get("path", "")).split("/")[1:]]
+            cleaned["value"] = self.redactor.below(keys, cleaned["value"])
+        return cleaned
 
     def text(self, text: str) -> str:
         """Return a text without secrets, and without what UTF-8 cannot hold."""

@@ -23,7 +23,6 @@ from agent_vcr_nb.verbs.text import (
     outcome,
     paint,
     printable,
-    printable_keeping_colour,
     provenance,
     table,
 )
@@ -304,7 +303,7 @@ def changes_text(changes: list[dict[str, Any]]) -> str:
             lines.append(paint(f"  - {change['path']} = {before}", "red"))
         else:
             lines.append(f"  {paint('~', 'yellow')} {change['path']}: {before} → {after}")
-    return "\n".join(printable_keeping_colour(line) for line in lines)
+    return "\n".join(lines)
 
 
 def _pretty(tree: Json) -> str:

@@ -66,7 +66,7 @@ def milliseconds(value: float | None) -> str:
 
 def table(rows: Iterable[Sequence[str]], headings: Sequence[str]) -> str:
     """Return lines of columns, as wide as they need to be; empty columns are left out."""
-    grid = [[printable_keeping_colour(cell) for cell in row] for row in rows]
+    grid = [[cell.replace("\n", "⏎") for cell in row] for row in rows]
     keep = [n for n in range(len(headings)) if any(_width(row[n]) for row in grid)]
     widths = [max([_width(headings[n]), *(_width(row[n]) for row in grid)]) for n in keep]
     lines = ["  ".join(paint(_padded(headings[n], w), "dim") for n, w in zip(keep, widths, strict=True)).rstrip()]
@@ -75,13 +75,13 @@ def table(rows: Iterable[Sequence[str]], headings: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def printable_keeping_colour(text: str) -> str:
-    """Return `text` with only the colour codes of `paint` left of its control characters, on one line."""
-    parts = text.replace("\n", "⏎").split("\x1b[")
+def for_terminal(text: str) -> str:
+    """Return the text of a result with no control characters but line ends and the colours of `paint`."""
+    parts = text.split("\x1b[")
     cleaned = printable(parts[0])
     for part in parts[1:]:
         code, m, rest = part.partition("m")
-        ours = m and (code == "0" or (code.isdigit() and int(code) in _CODES.values()))
+        ours = m and code.isdigit() and (code == "0" or int(code) in _CODES.values())
         cleaned += f"\x1b[{code}m{printable(rest)}" if ours else printable(part)
     return cleaned
 

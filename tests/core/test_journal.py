@@ -57,8 +57,8 @@ def test_a_line_holds_no_character_that_ends_a_line_for_another_program():
 
 @pytest.mark.parametrize(
     "name",
-    ["", ".", "..", "../x", "a/b", "a\\b", "/etc/passwd", ".hidden", "-x", "a..b", "a\0b", "a\n", "a b", "ä", "~1", "a~1",
-     "con", "NUL.txt", "com1", "x" * 129, "trailing.", "a:b", "$HOME", "a%2fb"],
+    ["", ".", "..", "../x", "a/b", "a\\b", "/etc/passwd", ".hidden", "-x", "a..b", "a\0b", "a\n", "a b", "ä",
+     "~1", "a~1", "con", "NUL.txt", "com1", "x" * 129, "trailing.", "a:b", "$HOME", "a%2fb"],
 )  # fmt: skip
 def test_an_id_that_could_name_another_place_is_refused(name, tmp_path):
     with pytest.raises(UsageError, match="session id"):
