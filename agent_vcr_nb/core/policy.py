@@ -136,6 +136,12 @@ class ResumePolicy:
                 self.diverged = error
                 raise
 
+    def keep(self, numbers: Sequence[int]) -> None:
+        """Count frames as served that the framework of the agent gives back itself."""
+        with self._lock:
+            self._used.update(numbers)
+            self.served.extend(numbers)
+
     def recall(self, key: str) -> tuple[Any] | None:
         """Return what had been drawn under this key before the target started, or while the recording is followed."""
         with self._lock:
