@@ -157,8 +157,8 @@ _READERS: dict[str, Callable[[Any, Json], Any]] = {
 def from_loaded_modules(tag: str, type_name: str) -> Callable[[Any], Any] | None:
     """Resolve a recorded class among the modules that this program has already imported, without its constructor.
 
-    Used where the user runs their own agent on a recording: the agent then gets its own types back. Only classes
-    that are plain data are found: dataclasses, pydantic models, Enums, named tuples and exceptions.
+    Used where the user runs their own agent on a recording: the agent then gets its own types back. Only classes that
+    are plain data are found: dataclasses, pydantic models, Enums, named tuples, subclasses of plain types, exceptions.
     """
     cls: Any = _find_class(type_name)
     if cls is None:
@@ -171,6 +171,8 @@ def from_loaded_modules(tag: str, type_name: str) -> Callable[[Any], Any] | None
         return lambda value: cls(value)
     if tag == "namedtuple" and issubclass(cls, tuple) and hasattr(cls, "_make"):
         return lambda fields: cls._make(fields.values())
+    if tag == "subclass" and issubclass(cls, dict | list | tuple | set | frozenset | str | int | float | bytes):
+        return lambda content: _refilled(cls, content)
     if tag == "exception" and issubclass(cls, BaseException):
         return lambda args: _raised_again(cls, args)
     return None
@@ -197,7 +199,21 @@ def _filled(cls: Any, fields: dict[str, Any]) -> Any:
     return instance
 
 
+def _refilled(cls: Any, content: Any) -> Any:
+    """Return an instance of a subclass of a plain type with this content; only the library's own constructors run."""
+    if cls.__module__ == "collections":
+        return cls(None, content) if cls.__name__ == "defaultdict" else cls(content)
+    base: Any = type(content)
+    if base in (dict, list, set):
+        instance = cls.__new__(cls)
+        (base.extend if base is list else base.update)(instance, content)
+        return instance
+    return base.__new__(cls, content)
+
+
 def _raised_again(cls: type[BaseException], args: list[Any]) -> BaseException:
+    if cls.__module__ == "builtins":
+        return cls(*args)  # an OSError or a UnicodeDecodeError takes its fields in its constructor
     error = cls.__new__(cls, *args)
     error.args = tuple(args)
     return error

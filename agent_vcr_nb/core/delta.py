@@ -312,8 +312,10 @@ class Section(NamedTuple):
     """JSON array of operations; empty bytes when `full` is set."""
 
 
-LINE_COST = 256
-"""What a reader pays for a line, as bytes of operations: bounds the number of lines between two full states too."""
+MOST_OPERATIONS = 2
+"""Bytes of operations between two full states, as a multiple of the state's: disk against the time of a jump."""
+SECTION_COST = 128
+"""What a reader pays for a state beside its operations, as bytes: bounds the states between two full ones too."""
 SMALL = 1024
 """A state of at most this many bytes is written in full: easy to read, and no memory is kept for it."""
 
@@ -344,8 +346,8 @@ class Track:
     def advance(self, state: Any, ref: str, notes: Notes, redactor: Redactor | None, to_blob: Any) -> Section:
         """Move on to `state` and return how to write it.
 
-        In full when the operations since the last full state have reached its size: then all operations together
-        cost at most as much as the full states, and a reader never applies more bytes than one state has.
+        In full when the operations since the last full state have reached twice its size: then all full states but
+        the first cost at most half of what the operations do, and a reader applies at most two states' worth of them.
         """
         base = self.ref
         ops: list[Op] = []
@@ -354,8 +356,8 @@ class Track:
         written = [self._settle(op, redactor, to_blob if notes.large else None) for op in ops]
         raw = b"[" + b",".join(written) + b"]"
         self.ref = ref
-        self.ops_bytes += len(raw) + LINE_COST
-        if self.ops_bytes > self.full_bytes:
+        self.ops_bytes += len(raw) + SECTION_COST
+        if self.ops_bytes > MOST_OPERATIONS * self.full_bytes:
             full = orjson.dumps(self.mirror)
             self.full_bytes, self.ops_bytes = len(full), 0
             return Section(full, None, b"")

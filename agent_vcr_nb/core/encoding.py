@@ -179,7 +179,12 @@ def _encode_dict(value: dict[Any, Any], notes: Notes, path: _Path, depth: int, o
             return {TAG: "dict", "v": pairs}
         # The common leaves are taken here: a call for each would be half of the recorder's time.
         kind = type(item)
-        if item is None or kind is bool or (kind is str and item.isascii() and len(item) <= BLOB_CHARS):
+        if (
+            (kind is str and item.isascii() and len(item) <= BLOB_CHARS)
+            or item is None
+            or kind is bool
+            or (kind is int and -MAX_SAFE_INT <= item <= MAX_SAFE_INT)
+        ):
             out[key] = item
         else:
             out[key] = _encode(item, notes, (path, key), depth, open_ids)
@@ -187,7 +192,13 @@ def _encode_dict(value: dict[Any, Any], notes: Notes, path: _Path, depth: int, o
 
 
 def _encode_items(value: Any, notes: Notes, path: _Path, depth: int, open_ids: set[int]) -> list[Json]:
-    return [_encode(item, notes, (path, n), depth, open_ids) for n, item in enumerate(value)]
+    # As in a dict: a common leaf is not worth a call.
+    return [
+        item
+        if type(item) is str and item.isascii() and len(item) <= BLOB_CHARS
+        else _encode(item, notes, (path, n), depth, open_ids)
+        for n, item in enumerate(value)
+    ]
 
 
 def _encode_tuple(value: tuple[Any, ...], notes: Notes, path: _Path, depth: int, open_ids: set[int]) -> Json:

@@ -30,12 +30,13 @@ from agent_vcr_nb.core.frame import (
     Session,
     Status,
     as_metadata,
+    parse_timestamp,
     timestamp,
 )
 from agent_vcr_nb.core.journal import SCHEMA, Durability, Journal, session_path
 from agent_vcr_nb.core.policy import Call, Edit, Policy, RecordPolicy, Return
 from agent_vcr_nb.core.redact import Redactor
-from agent_vcr_nb.core.steps import Place, Scope, Step, became_latest, chosen_recorder, current_scope
+from agent_vcr_nb.core.steps import Place, Scope, Step, became_latest, chosen_recorder, current_scope, was_closed
 from agent_vcr_nb.core.writer import FrameWriter, known, logger
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ class VCRRecorder:
             "forked_from_frame": forked_from_frame,
             "tags": self._writer.clean(list(tags or ())),
             "metadata": self._writer.clean(dict(metadata or {})),
-            "edit": self._writer.clean(list(edit)),
+            "edit": [self._writer.operation(operation) for operation in edit],
             "reason": self._writer.clean(reason),
             "python": platform.python_version(),
             "argv": self._writer.clean(list(sys.argv)),
@@ -219,6 +220,7 @@ class VCRRecorder:
             self._writer.session_end()
             self._writer.journal = None
             journal.close()
+            was_closed(self)
 
     def __enter__(self) -> VCRRecorder:
         self._chosen = chosen_recorder.set(self)
@@ -338,6 +340,28 @@ class VCRRecorder:
 
     create_checkpoint = record_checkpoint
 
+    def record_past(
+        self,
+        node_name: str,
+        input_state: Mapping[str, Any],
+        output_state: Mapping[str, Any] | None,
+        metadata: FrameMetadata | Mapping[str, Any] | None = None,
+        frame_type: FrameType | str = FrameType.NODE_EXECUTION,
+        *,
+        when: dt.datetime | None = None,
+        parent: int | None = None,
+    ) -> Frame:
+        """Record a step of an earlier run as another program told of it, at its own time.
+
+        `when` is the moment it started, None when its source does not say; `parent` the number of the frame it ran
+        inside; an `output_state` of None says that it has none. Raises UsageError as `record_step` does.
+        """
+        self._started()
+        step = self._new_step(str(node_name), _frame_type(frame_type))
+        step.parent, step.started_at = parent, timestamp(when) if when is not None else ""
+        step.input_state = _as_state(input_state)
+        return self._write_over(step, None if output_state is None else _as_state(output_state), as_metadata(metadata))
+
     # -------------------------------------------------------------------------------------------- steps to come
 
     def begin(
@@ -362,7 +386,7 @@ class VCRRecorder:
         step.input_state = input_state if type(input_state) is dict else dict(input_state)
         step.call = call
         step.decision = self.policy.decide(
-            Call(step.key, name, step.input_state, lambda: self._writer.clean(step.input_state))
+            Call(step.key, name, step.input_state, lambda: self._writer.clean(step.input_state), call[:1] != ("named",))
         )
         if isinstance(step.decision, Return):
             step.provenance = step.decision.provenance
@@ -406,6 +430,10 @@ class VCRRecorder:
         step.parent = self._writer.copied.get(head.get("parent", -1))
         step.provenance, step.edit = Provenance.EDITED, edit
         self._writer.start(step)
+
+    def copy_drawn_outside(self, tape: Tape, target: int) -> None:
+        """Write what a recording's agent drew outside of all steps before `target`: times, ids, random numbers."""
+        self._writer.copy_drawn_outside(tape, target)
 
     def draw(self, name: str, draw: Callable[[], Any]) -> Any:
         """Return ``draw()`` and record it, or the value that was recorded for it where a resume repeats it."""
@@ -504,7 +532,7 @@ class VCRRecorder:
             frame_type=step.frame_type,
             status=Status.ERROR if metadata.error_type else Status.OK,
             provenance=step.provenance,
-            timestamp=dt.datetime.fromisoformat(step.started_at),
+            timestamp=parse_timestamp(step.started_at),
             parent=step.parent,
             input_state=step.input_state,
             output_state=output_state or {},

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+import orjson
+
 from agent_vcr_nb.core.encoding import TAG, Json
 
 SECRET_KEY = (
@@ -47,12 +49,23 @@ VALUE_RULES: dict[str, str] = {
     ),
 }
 
-# A value can only match if it holds one of these: a look that costs a hundredth of the expression.
-_HINTS = (
-    "-----BEGIN", "sk-", "k_live_", "k_test_", "gh", "glpat-", "AKIA", "ASIA", "AIza", "ya29.", "xox", "hf_", "gsk_",
-    "r8_", "lsv2_", "npm_", "pypi-", "SG.", "_v1_", ":AA", "AccountKey=", "eyJ", "earer ", "EARER ", "asic ", "://",
-    "assword", "ASSWORD", "asswd=", "ey=", "EY=", "ecret=", "ECRET=", "oken=", "OKEN=", "ey: ", "EY: ",
-)  # fmt: skip
+# A value can only match if it holds one of these words, and a word is only looked for where its rarest character is:
+# that look costs a twentieth of the one for a word, which costs a hundredth of the expression.
+_HINTS: dict[str, tuple[str, ...]] = {
+    "-": ("-----BEGIN", "sk-", "glpat-", "xox", "pypi-"),
+    "_": (
+        "k_live_", "k_test_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "hf_", "gsk_", "r8_", "lsv2_",
+        "npm_", "_v1_",
+    ),
+    ".": ("ya29.", "SG.", "eyJ"),
+    "=": (
+        "AccountKey=", "assword=", "ASSWORD=", "asswd=", "ASSWD=", "ey=", "EY=", "ecret=", "ECRET=", "oken=", "OKEN=",
+    ),
+    "": (
+        "AKIA", "ASIA", "AIza", ":AA", "earer ", "EARER ", "asic ", "ASIC ", "://", "assword: ", "ASSWORD: ", "ey: ",
+        "EY: ",
+    ),
+}  # fmt: skip
 
 
 class Redactor:
@@ -71,7 +84,7 @@ class Redactor:
         self._names = dict(enumerate(rules))
         self._value = re.compile("|".join(f"(?P<r{n}>{rule})" for n, rule in enumerate(rules.values())))
         # An added rule has no hint of its own, so each value meets the whole expression.
-        self._hints = _HINTS if not values else ("",)
+        self._hints = _HINTS.items() if not values else {"": ("",)}.items()
         self._key = re.compile(rf"(?:.*(?:[_\-. ]|[a-z](?=[A-Z])))?{SECRET_KEY}", re.DOTALL)
         self._known_keys = {key.lower(): True for key in keys} | {key.lower(): False for key in allow}
 
@@ -88,16 +101,17 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """Return `text` with each secret replaced by a marker that names the rule."""
-        for hint in self._hints:
-            if hint in text:
-                return self._value.sub(lambda m: f"[REDACTED:{self._names[int((m.lastgroup or 'r0')[1:])]}]", text)
-        return text
+        if not self._may_hold_a_secret(text):
+            return text
+        return self._value.sub(lambda m: f"[REDACTED:{self._names[int((m.lastgroup or 'r0')[1:])]}]", text)
 
-    def under(self, key: str, value: Json) -> Json:
-        """Return the encoded `value` that stands under `key` without secrets."""
-        if self.is_secret_key(key):
-            return _all_strings(value)
-        return self.tree(value)
+    def _may_hold_a_secret(self, text: str) -> bool:
+        for character, hints in self._hints:
+            if character in text:
+                for hint in hints:
+                    if hint in text:
+                        return True
+        return False
 
     def below(self, keys: Iterable[str], value: Json) -> Json:
         """Return the encoded `value` that stands below all these keys without secrets."""
@@ -106,22 +120,58 @@ class Redactor:
         return self.tree(value)
 
     def tree(self, value: Json) -> Json:
-        """Return the encoded `value` without secrets, in keys and values; containers are new."""
+        """Return the encoded `value` without secrets, in keys and values; `value` itself where it has none."""
+        kind = type(value)
+        if kind is str:
+            return self.text(value)
+        if kind is not dict and kind is not list:
+            return value
+        # All texts are looked at together, as JSON: its escapes change no character of a hint.
+        if self._may_hold_a_secret(orjson.dumps(value).decode()) or self._has_secret_key(value):
+            return self._without_secrets(value)
+        return value
+
+    def _has_secret_key(self, value: Json) -> bool:
+        items = value
+        if type(value) is dict:
+            if value.get(TAG) == "dict":
+                return True  # its keys are values here: let them be looked at one by one
+            known = self._known_keys
+            for key in value:
+                if known.get(key) is not False and self.is_secret_key(key):
+                    return True
+            items = value.values()
+        for item in items:
+            kind = type(item)
+            if (kind is dict or kind is list) and self._has_secret_key(item):
+                return True
+        return False
+
+    def _without_secrets(self, value: Json) -> Json:
         kind = type(value)
         if kind is str:
             return self.text(value)
         if kind is dict:
             # A tag's own fields (type, dtype) are no keys of the user; its payload is.
             if TAG in value:
-                return {key: self._pairs(item) if value[TAG] == "dict" and key == "v" else self.tree(item)
+                return {key: self._pairs(item) if value[TAG] == "dict" and key == "v" else self._without_secrets(item)
                         for key, item in value.items()}  # fmt: skip
-            return {self.text(key): self.under(key, item) for key, item in value.items()}
+            return {self.text(key): self._under(key, item) for key, item in value.items()}
         if kind is list:
-            return [self.tree(item) for item in value]
+            return [self._without_secrets(item) for item in value]
         return value
 
+    def _under(self, key: str, value: Json) -> Json:
+        return _all_strings(value) if self.is_secret_key(key) else self._without_secrets(value)
+
     def _pairs(self, pairs: Json) -> Json:
-        return [[self.tree(key), self.under(key, item) if type(key) is str else self.tree(item)] for key, item in pairs]
+        return [
+            [
+                self._without_secrets(key),
+                self._under(key, item) if type(key) is str else self._without_secrets(item),
+            ]
+            for key, item in pairs
+        ]
 
 
 def _all_strings(value: Json) -> Json:

@@ -33,6 +33,8 @@ class Scope:
 current_scope: contextvars.ContextVar[Scope | None] = contextvars.ContextVar("agent_vcr_scope", default=None)
 chosen_recorder: contextvars.ContextVar[VCRRecorder | None] = contextvars.ContextVar("agent_vcr_recorder", default=None)
 _latest: weakref.ref[VCRRecorder] | None = None
+_earlier: list[weakref.ref[VCRRecorder]] = []
+"""Recorders that were started before the latest one and are not closed: the last of them is the next latest."""
 
 
 live_agents: dict[str, Any] = {}
@@ -42,12 +44,23 @@ live_agents: dict[str, Any] = {}
 def became_latest(recorder: VCRRecorder) -> None:
     """Record steps with this recorder wherever no other was chosen."""
     global _latest
+    was_closed(recorder)
+    if _latest is not None:
+        _earlier.append(_latest)
     _latest = weakref.ref(recorder)
+
+
+def was_closed(recorder: VCRRecorder) -> None:
+    """Go back to the recorder that was started before this one, if this one was the latest."""
+    global _latest
+    known = [ref for ref in (*_earlier, _latest) if ref is not None and ref() not in (None, recorder)]
+    _latest = known.pop() if known else None
+    _earlier[:] = known
 
 
 def active_recorder() -> VCRRecorder | None:
     """Return the recorder that steps are recorded with here: of this context, or the one that was started last."""
-    recorder = chosen_recorder.get() or (_latest() if _latest else None)
+    recorder = chosen_recorder.get() or (_latest() if _latest is not None else None)
     return recorder if recorder is not None and recorder.recording else None
 
 

@@ -12,13 +12,13 @@ import sys
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from agent_vcr_nb.core.delta import Lane
-from agent_vcr_nb.core.encoding import TAG, Json, Notes, encode, qualified
+from agent_vcr_nb.core.encoding import TAG, Json, Notes, encode, qualified, unescape
 from agent_vcr_nb.core.frame import FrameMetadata, Provenance, timestamp
 from agent_vcr_nb.core.journal import Journal
 from agent_vcr_nb.core.redact import Redactor
@@ -112,14 +112,21 @@ class FrameWriter:
         if update is not None:
             states["update"] = self.clean(update)
         data = self._identity(step, number, lane_number, "error" if metadata.error_type else "ok")
-        data["metadata"] = self.clean(metadata.to_dict())
+        figures = metadata.to_dict()
+        data["metadata"] = self.clean(figures) if figures else figures
         if isinstance(error, BaseException):
-            args = self.clean(list(error.args))
-            data["exception"] = {TAG: "exception", "type": qualified(type(error)), "args": args}
+            data["exception"] = self._exception(error)
         journal.append("frame", _with_lossy(data, notes) | states)
         if step.number is None:
             step.number, self.next_number = number, number + 1
         self._count(metadata)
+
+    def _exception(self, error: BaseException) -> Json:
+        """What a resume needs to raise it again: its class, arguments and attributes."""
+        # An OSError leaves its file name out of `args`.
+        args = error.__reduce__()[1] if type(error).__module__ == "builtins" else error.args
+        stored = {TAG: "exception", "type": qualified(type(error)), "args": self.clean(list(args))}
+        return {**stored, "attributes": self.clean(dict(vars(error)))} if vars(error) else stored
 
     def _count(self, metadata: FrameMetadata) -> None:
         self._errors += bool(metadata.error_type)
@@ -161,22 +168,32 @@ class FrameWriter:
         """
         numbers: dict[int, int] = {}
         self.copied = numbers
-        chosen = set(wanted)
-        for old, is_end in tape.recording.events():
-            if old not in chosen or (is_end and old in unfinished):
+        for old, is_end in tape.recording.events(wanted):
+            if is_end and old in unfinished:
                 continue
             head = dict(tape.heads[old] or {})
             head["parent"] = numbers.get(head.get("parent", -1), parent)
+            if tape.was_edited(old):
+                head["edited"] = True
             head |= {"key": key_of(old), "provenance": "replayed", "replayed_from": f"{tape.session_id}:{old}"}
             self.write(functools.partial(self._copy_line, tape, old, is_end, head, numbers))
-        for drawn in tape.drawn.values():
-            owner = tape.find(drawn["key"].rpartition("/")[0])
-            if owner in chosen and owner not in unfinished:
-                later = [new for old, new in numbers.items() if old >= drawn["before"]]
+        for owner in wanted:
+            for drawn in () if owner in unfinished else tape.drawn_in(tape.key(owner)):
                 name = drawn["key"].rpartition("/")[2]
-                data = {**drawn, "key": f"{key_of(owner)}/{name}", "before": min(later, default=self.next_number)}
-                self.write(functools.partial(Journal.append, kind="value", data=data))
+                self._copy_drawn(drawn, f"{key_of(owner)}/{name}", numbers)
         return numbers
+
+    def _copy_drawn(self, drawn: dict[str, Any], key: str, numbers: dict[int, int]) -> None:
+        later = [new for old, new in numbers.items() if old >= drawn["before"]]
+        data = {**drawn, "key": key, "before": min(later, default=self.next_number)}
+        self.write(functools.partial(Journal.append, kind="value", data=data), frame=False)
+
+    def copy_drawn_outside(self, tape: Tape, target: int) -> None:
+        """Write what was drawn outside of all steps before `target`; the frames before it keep their numbers."""
+        numbers = {number: number for number in range(target)}
+        for drawn in tape.drawn_in(""):
+            if drawn["before"] <= target:
+                self._copy_drawn(drawn, drawn["key"], numbers)
 
     def _copy_line(
         self, tape: Tape, old: int, is_end: bool, head: dict[str, Any], numbers: dict[int, int], journal: Journal
@@ -266,7 +283,8 @@ class FrameWriter:
         }
         if status:
             data["status"] = status
-        data["timestamp"] = step.started_at
+        if step.started_at:
+            data["timestamp"] = step.started_at
         if step.provenance is not Provenance.LIVE:
             data["provenance"] = step.provenance.value
         if step.parent is not None:
@@ -276,7 +294,7 @@ class FrameWriter:
         if step.call:
             data["call"] = list(step.call)
         if step.edit:
-            data["edit"] = self.clean(list(step.edit))
+            data["edit"] = [self.operation(operation) for operation in step.edit]
         return data
 
     def _section(
@@ -293,6 +311,14 @@ class FrameWriter:
         """Return a value as the recording shows it: encoded, without secrets."""
         tree = encode(value)
         return self.redactor.tree(tree) if self.redactor else tree
+
+    def operation(self, operation: Mapping[str, Any]) -> dict[str, Any]:
+        """Return an operation of an edit without secrets, also where its path names one; its value is JSON already."""
+        cleaned = dict(operation)
+        if self.redactor and "value" in cleaned:
+            keys = [unescape(token) for token in str(cleaned.get("path", "")).split("/")[1:]]
+            cleaned["value"] = self.redactor.below(keys, cleaned["value"])
+        return cleaned
 
     def text(self, text: str) -> str:
         """Return a text without secrets."""

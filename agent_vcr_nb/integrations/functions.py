@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar, overload
 
-from agent_vcr_nb.core.errors import UsageError
+from agent_vcr_nb.core.errors import CannotResumeError, UsageError
 from agent_vcr_nb.core.frame import FrameType
 from agent_vcr_nb.core.recorder import VCRRecorder
 from agent_vcr_nb.core.steps import Step, active_recorder, current_scope, live_agents
@@ -22,7 +22,8 @@ from agent_vcr_nb.core.steps import Step, active_recorder, current_scope, live_a
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_MAPPING, _NAMED, _VALUE = "mapping", "named", "value"
+_MAPPING, _NAMED = "mapping", "named"
+_VAR_POSITIONAL, _VAR_KEYWORD = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
 
 
 @overload
@@ -37,8 +38,15 @@ def step(function: Any = None, /, *, name: str | None = None, type: str = "node"
     and for an unknown `type` (node, tool, llm, error, checkpoint).
     """
     if function is None:
-        return lambda function: _Wrapping(function, name, type).wrapper()
-    return _Wrapping(function, name, type).wrapper()
+        return lambda function: step_of(function, name, type)
+    return step_of(function, name, type)
+
+
+def step_of(function: Any, name: str | None, kind: str) -> Any:
+    """Return `function` as a step; of a static or class method, given as such, the same kind of method."""
+    if isinstance(function, staticmethod | classmethod):
+        return type(function)(_Wrapping(function.__func__, name, kind).wrapper())
+    return _Wrapping(function, name, kind).wrapper()
 
 
 class _Wrapping:
@@ -61,6 +69,10 @@ class _Wrapping:
         parameters = list(self.signature.parameters)
         # A method is told by its first parameter: at decoration time it is still a plain function.
         self.bound_to = parameters[0] if parameters and parameters[0] in ("self", "cls") else None
+        own = parameters[1:] if self.bound_to else parameters
+        plain = own and self.signature.parameters[own[0]].kind not in (_VAR_POSITIONAL, _VAR_KEYWORD)
+        self.first = own[0] if plain else None
+        """The parameter that may take a state: the first one."""
 
     def wrapper(self) -> Callable[..., Any]:
         function = self.function
@@ -107,7 +119,7 @@ class _Wrapping:
 
             wrapped = run
         wrapped.__vcr_step__ = self.name
-        wrapped.__vcr_call__ = lambda state, style: self._call_again(wrapped, state, style)
+        wrapped.__vcr_call__ = self._call_again
         live_agents[self.name] = wrapped
         return wrapped  # type: ignore[no-any-return]
 
@@ -115,45 +127,50 @@ class _Wrapping:
         self, recorder: VCRRecorder, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[Step, tuple[Any, ...], dict[str, Any]]:
         """Tell the recorder of the call; returns the step and the arguments to call with, edited where it says so."""
-        bound = self.signature.bind(*args, **kwargs)  # a wrong call fails here as it would without us
+        try:
+            bound = self.signature.bind(*args, **kwargs)
+        except TypeError:
+            self.function(*args, **kwargs)  # says what is wrong with the call in Python's own words
+            raise
         given = {name: value for name, value in bound.arguments.items() if name != self.bound_to}
-        only = next(iter(given.values())) if len(given) == 1 else None
-        if isinstance(only, Mapping) and self._takes_plain(next(iter(given))):
-            begun = recorder.begin(self.name, only, self.frame_type, call=(_MAPPING,))
+        only = next(iter(given)) if len(given) == 1 else None
+        if only is not None and only == self.first and isinstance(given[only], Mapping):
+            begun = recorder.begin(self.name, given[only], self.frame_type, call=(_MAPPING,))
             if begun.edited:
-                bound.arguments[next(iter(given))] = begun.input_state
+                bound.arguments[only] = begun.input_state
         else:
             bound.apply_defaults()
             named = {name: value for name, value in bound.arguments.items() if name != self.bound_to}
             begun = recorder.begin(self.name, named, self.frame_type, call=(_NAMED,))
             if begun.edited:
-                bound.arguments.update(self._checked(begun.input_state))
+                bound.arguments.update(begun.input_state)
         if begun.edited:
             return begun, bound.args, bound.kwargs
         return begun, args, kwargs
 
-    def _takes_plain(self, name: str) -> bool:
-        kind = self.signature.parameters[name].kind
-        return kind not in (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+    def _call_again(self, agent: Callable[..., Any], state: dict[str, Any], style: list[str]) -> Any:
+        """Call `agent`, which is the step or a method bound to its object, as it was called when it was recorded.
 
-    def _checked(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        unknown = [name for name in arguments if name not in self.signature.parameters]
-        if unknown:
-            from agent_vcr_nb.core.errors import EditError
-
-            raise EditError(
-                f"step {self.name}: the edit sets {', '.join(unknown)}, and its parameters are "
-                f"{', '.join(self.signature.parameters)}"
+        Raises CannotResumeError when its parameters are others now.
+        """
+        names = [name for name in self.signature.parameters if name != self.bound_to]
+        if self.bound_to and getattr(agent, "__self__", None) is None:
+            raise CannotResumeError(
+                f"the agent given is the method {self.function.__qualname__} without its object. "
+                f"Pass it bound, as in my_object.{self.function.__name__}."
             )
-        return arguments
-
-    def _call_again(self, wrapped: Callable[..., Any], state: dict[str, Any], style: list[str]) -> Any:
-        """Call the step as it was called when `state` was recorded."""
-        if style[:1] == [_MAPPING]:
-            return wrapped(state)
+        arguments = {names[0]: state} if style[:1] == [_MAPPING] and names else state
+        unknown = [name for name in arguments if name not in names]
+        if unknown:
+            raise CannotResumeError(
+                f"the agent {self.name} was recorded with the parameters {', '.join(arguments)}, and has "
+                f"{', '.join(names) or 'none'} now. Resume with the code that was recorded, or record again."
+            )
         bound = self.signature.bind_partial()
-        bound.arguments.update(self._checked(state))
-        return wrapped(*bound.args, **bound.kwargs)
+        if self.bound_to:
+            bound.arguments[self.bound_to] = None
+        bound.arguments.update({name: arguments[name] for name in names if name in arguments})
+        return agent(*bound.args[bool(self.bound_to) :], **bound.kwargs)
 
 
 def _value_of(step: Step) -> Any:

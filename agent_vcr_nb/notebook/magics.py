@@ -10,6 +10,7 @@ import contextlib
 import os
 import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +28,10 @@ from agent_vcr_nb.core.tape import Tape
 from agent_vcr_nb.notebook.recorded import PlayerSource
 from agent_vcr_nb.verbs.catalogue import VERBS
 from agent_vcr_nb.verbs.commands import command_of
-from agent_vcr_nb.verbs.definition import Argument, Place, Verb
+from agent_vcr_nb.verbs.definition import Argument, Place, Result, Verb
+from agent_vcr_nb.verbs.frames import show
 from agent_vcr_nb.verbs.rerun import ResumedRun
 from agent_vcr_nb.verbs.text import for_terminal
-
-_HELP = """%vcr                      show the debugger of the current session
-%vcr record NAME          record every step from here on
-%vcr stop                 end the recording
-%vcr goto FRAME           select a frame in the debugger
-"""
 
 
 class MagicError(Exception):
@@ -43,6 +39,22 @@ class MagicError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         return [f"\x1b[31mvcr\x1b[0m {self}"]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a word of the notebook has to say."""
+
+    line: str
+    exit_code: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the line."""
+        return {"said": self.line}
+
+    def text(self) -> str:
+        """Return the line."""
+        return self.line
 
 
 @magics_class
@@ -55,8 +67,20 @@ class VCRMagics(Magics):
         self.session: str | None = None
         self.recorder: VCRRecorder | None = None
         self.debugger: Any = None
-        self._commands = {verb.name: command_of(verb, self._act) for verb in VERBS if verb.notebook}
-        self._verbs = {verb.name: verb for verb in VERBS if verb.notebook}
+        """One for the life of the kernel: a cell that is run again shows it again."""
+        self._verbs = {verb.name: verb for verb in (*self._own_verbs(), *VERBS) if verb.notebook}
+        self._commands = {verb.name: command_of(verb, self._act) for verb in self._verbs.values()}
+
+    def _own_verbs(self) -> tuple[Verb, ...]:
+        """What only a notebook can do, because it works on the kernel's live objects."""
+        name, frame = Argument("name", required=False), Argument("frame", "number")
+        return (
+            Verb("debug", self._debug, "Show the debugger of the current session, as %vcr alone does.", "%vcr"),
+            Verb("record", self._record, "Record every step from here on.", "%vcr record my_run", (name,)),
+            Verb("stop", self._stop, "End the recording.", "%vcr stop"),
+            Verb("goto", self._goto, "Select a frame in the debugger.", "%vcr goto 7", (frame,)),
+            Verb("help", self._help, "List the words.", "%vcr help"),
+        )
 
     @no_var_expand
     @line_magic
@@ -75,62 +99,59 @@ class VCRMagics(Magics):
 
     def _run(self, words: list[str]) -> None:
         name = words[0] if words else "debug"
-        own = getattr(self, f"_{name}", None) if name in ("debug", "record", "stop", "goto", "help") else None
-        if own is not None:
-            own(*words[1:])
-        elif name in self._commands:
-            words = self._with_session(self._verbs[name], words[1:])
-            # Not standalone: click must neither print nor exit here.
-            with contextlib.suppress(click.exceptions.Exit):  # what --help ends with
-                context = self._commands[name].make_context(f"%vcr {name}", words)
-                self._commands[name].invoke(context)
-        else:
-            known = ", ".join(["record", "stop", "goto", "help", *self._commands])
-            raise UsageError(f"no such word; there are: {known}")
+        if name not in self._commands:
+            raise UsageError(f"no such word; there are: {', '.join(self._commands)}")
+        words = self._with_session(self._verbs[name], words[1:])
+        with contextlib.suppress(click.exceptions.Exit):  # what --help ends with
+            context = self._commands[name].make_context(f"%vcr {name}", words)
+            self._commands[name].invoke(context)
 
     # -------------------------------------------------------------------------------------------- own words
 
-    def _debug(self) -> None:
+    def _debug(self, place: Place) -> Result:
         from agent_vcr_nb.notebook.debugger import VCRDebugger
 
-        self.debugger = VCRDebugger(self._source())
+        source = self._source()
+        if self.debugger is None:
+            self.debugger = VCRDebugger(source)
+        elif self.debugger.session != source.session_id:
+            self.debugger.open(source)
+        self.debugger.follow()
         display(self.debugger)
+        return Said("")
 
-    def _record(self, *words: str) -> None:
-        if len(words) > 1:
-            raise UsageError(f"record takes the name of the session, found {' '.join(words)!r}")
-        if words:
-            check_session_id(words[0])
-        self._stop_quietly()
+    def _record(self, place: Place, name: str | None = None) -> Result:
+        if name:
+            check_session_id(name)
+        self.end_recording()
         self.recorder = VCRRecorder(self.directory)
-        self.session = self.recorder.start_session(words[0] if words else None).session_id
-        print(f"recording {self.session}; %vcr shows it, %vcr stop ends it")
+        self.session = self.recorder.start_session(name).session_id
+        return Said(f"recording {self.session}; %vcr shows it, %vcr stop ends it")
 
-    def _stop(self) -> None:
+    def _stop(self, place: Place) -> Result:
         if self.recorder is None:
             raise UsageError("nothing is being recorded; %vcr record NAME begins")
         session = self.recorder.get_session()
-        self._stop_quietly()
-        print(f"{session.session_id if session else ''}: ended")
+        self.end_recording()
+        return Said(f"{session.session_id if session else ''}: ended")
 
-    def _stop_quietly(self) -> None:
+    def end_recording(self) -> None:
+        """Close the recorder that ``%vcr record`` began, if there is one."""
         if self.recorder is not None:
             self.recorder.close()
             self.recorder = None
 
-    def _goto(self, *words: str) -> None:
-        if len(words) != 1 or not words[0].isdigit():
-            raise UsageError(f"goto takes the number of a frame, found {' '.join(words)!r}")
+    def _goto(self, place: Place, frame: int) -> Result:
         player = self._player()
-        player.recording.place(int(words[0]))
-        if self.debugger is not None and self.debugger.source.session_id == player.recording.session_id:
-            self.debugger.source.refresh()
-            self.debugger.frame = int(words[0])
-        self._run(["show", words[0]])
+        player.recording.place(frame)
+        if self.debugger is not None and self.debugger.session == player.recording.session_id:
+            self.debugger.refresh()
+            self.debugger.frame = frame
+        return show(place, None, frame)
 
-    def _help(self) -> None:
-        lines = [f"%vcr {verb.name:<20} {verb.help}" for verb in self._verbs.values()]
-        print(_HELP + "\n".join(lines) + "\n%vcr WORD --help          its options, with an example")
+    def _help(self, place: Place) -> Result:
+        lines = [f"%vcr {verb.name:<8} {verb.help}" for verb in self._verbs.values()]
+        return Said("\n".join([*lines, "%vcr WORD --help: the options of a word, with an example"]))
 
     # -------------------------------------------------------------------------------------------- verbs
 
@@ -166,7 +187,8 @@ class VCRMagics(Magics):
             complain=print,
         )
         result = verb.run(place, **words)
-        print(for_terminal(result.text()))
+        if result.text():
+            print(for_terminal(result.text()))
         if isinstance(result, ResumedRun):
             self._select(result.session_id, result.frame)
 
@@ -174,7 +196,7 @@ class VCRMagics(Magics):
         """Make a new fork the current session, also in the debugger that is shown."""
         self.session = session
         if self.debugger is not None:
-            self.debugger.open(self._source())
+            self.debugger.load(self._source())
             self.debugger.frame = frame
 
     def _patch_of(self, session: str, frame: int) -> Sequence[Any]:
@@ -218,5 +240,7 @@ def unload(ipython: Any) -> None:
     """End a recording that the magic began, and remove the magic."""
     magics = ipython.magics_manager.registry.pop("VCRMagics", None)
     if magics is not None:
-        magics._stop_quietly()
+        magics.end_recording()
+        if magics.debugger is not None:
+            magics.debugger.stop_following()
     ipython.magics_manager.magics["line"].pop("vcr", None)

@@ -149,6 +149,7 @@ def resume_run(
 ) -> ResumedRun:
     """Run the agent again from before a frame, on its edited state; earlier steps are not executed."""
     recording = Recording(place.path(session))
+    recording.place(frame)
     operations = _edit(place, recording, frame, set, patch)
     mocks = dict(_pair(word, "mock") for word in mock)
     config = ResumeConfig(

@@ -10,7 +10,7 @@ from typing import Any
 from agent_vcr_nb.core.decoding import decode, from_loaded_modules
 from agent_vcr_nb.core.errors import CannotResumeError
 from agent_vcr_nb.core.frame import Status
-from agent_vcr_nb.core.tape import Tape, markers
+from agent_vcr_nb.core.tape import Tape, not_stored
 from agent_vcr_nb.integrations.langgraph import seams
 
 
@@ -139,10 +139,10 @@ class RecordedGraphs:
                 return dict(self.value(frame.number, frame.data["call"]))
         return {}
 
-    def state_before(self, frame: TaskFrame, without: tuple[str, ...] = ()) -> dict[str, Any]:
-        """Return the state that a frame's superstep ran on; keys in `without` need not have been stored."""
+    def state_before(self, frame: TaskFrame) -> dict[str, Any]:
+        """Return the state that a frame's superstep ran on."""
         if not (seams.is_send(frame.path) or seams.is_call(frame.path)):
-            return self.tape.input(frame.number, without)
+            return self.tape.input(frame.number)
         for other in self.siblings(frame):
             if not (seams.is_send(other.path) or seams.is_call(other.path)):
                 return self.tape.input(other.number)
@@ -152,10 +152,10 @@ class RecordedGraphs:
 
     def value(self, number: int, tree: Any) -> Any:
         """Return something that was kept with a frame; raises CannotResumeError for what could not be stored."""
-        lost = markers(tree)
+        lost = not_stored(tree)
         if lost:
             raise CannotResumeError(
-                f"{self.tape.session_id} frame {number}: {lost[0]} of what LangGraph passes between nodes could not be "
+                f"{self.tape.session_id} frame {number}: {lost[0][0]} that LangGraph passes on could not be "
                 "stored when it was recorded. Make it recordable with agent_vcr_nb.register, or resume at an earlier "
                 "frame."
             )

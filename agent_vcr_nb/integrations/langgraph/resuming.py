@@ -120,8 +120,7 @@ class _Resume:
         if graph is not None:
             compatibility.check_channels(self.tape.session_id, self.policy.target, level.loop, graph, hidden)
         by_arguments = seams.is_send(level.path)
-        replaced = tuple(_overridden(self.policy)) if is_target and not by_arguments else ()
-        state = self.recorded.state_before(level, replaced)
+        state = self.recorded.state_before(level)
         if is_target and self.policy.edit is not None:
             if by_arguments:
                 hidden[seams.TASKS] = self._edited_sends(level, hidden[seams.TASKS])
@@ -158,7 +157,7 @@ class _Resume:
     def _edited_sends(self, level: TaskFrame, sends: Any) -> list[Any]:
         edit = self.policy.edit
         assert edit is not None
-        arguments = self.tape.input(level.number, tuple(_overridden(self.policy)))
+        arguments = self.tape.input(level.number)
         edited = edit(arguments)
         old = sends[level.path[1]]
         given = edited["input"] if arguments.keys() == {"input"} and not isinstance(old.arg, Mapping) else edited
