@@ -418,6 +418,10 @@ class VCRRecorder:
         """
         return self._writer.copy(tape, wanted, key_of, unfinished=unfinished)
 
+    def lose(self, error: BaseException) -> None:
+        """Count an error of an integration that kept it from recording something; it is told of, never raised."""
+        self._writer.lose(error, frame=False)
+
     def note(self, kind: str, data: dict[str, Any]) -> None:
         """Write a line that is no frame, for the integration that reads it again (see `Recording.others`)."""
         self._writer.note(kind, data)
