@@ -27,7 +27,8 @@ from agent_vcr_nb.integrations.importers import (
     open_document,
     what_it_looks_like,
 )
-from agent_vcr_nb.integrations.importers.common import Remarks, clean_name, session_id_of
+from agent_vcr_nb.integrations.importers.common import Remarks, clean_name, session_id_of, showable
+from agent_vcr_nb.verbs.definition import Place
 
 WHY_NOT_RESUMABLE = "it was imported: to look at, compare and query, without an agent that could go on"
 MAX_HEADER_BYTES = 64 << 10
@@ -165,6 +166,20 @@ def import_recordings(
     return report
 
 
+def import_files(
+    place: Place,
+    files: Sequence[str],
+    *,
+    format: str | None = None,
+    session: str | None = None,
+    force: bool = False,
+) -> ImportReport:
+    """Do `import_recordings` into the folder of sessions."""
+    return import_recordings(
+        [Path(file) for file in files], place.directory, format=format, session_id=session, replace=force
+    )
+
+
 def _error_of(file: FileReport) -> ImportFormatError:
     shown = "; ".join(line for line in file.problems[:3])
     more = f" (and {len(file.problems) - 3} more)" if len(file.problems) > 3 else ""
@@ -207,10 +222,12 @@ class _Import:
             with contextlib.closing(document):
                 self._document(path, document, named)
         except ImportFormatError as error:
-            self.reports.append(FileReport(str(path), self.format, problems=(_without_path(error, path),)))
+            self.reports.append(FileReport(showable(str(path)), self.format, problems=(_without_path(error, path),)))
             return
         except OSError as error:
-            self.reports.append(FileReport(str(path), problems=(f"cannot be read: {error.strerror or error}",)))
+            self.reports.append(
+                FileReport(showable(str(path)), problems=(f"cannot be read: {error.strerror or error}",))
+            )
             return
 
     def _document(self, path: Path, document: Document, named: bool) -> None:
@@ -220,13 +237,13 @@ class _Import:
             if named:
                 raise
             reason = _without_path(error, path).partition(";")[0]
-            self.reports.append(FileReport(str(path), skipped=reason))
+            self.reports.append(FileReport(showable(str(path)), skipped=reason))
             return
         digest = _digest(path)
         sessions = [self._session(path, name, digest, run, n) for n, run in enumerate(module.sessions(document))]
         written = tuple(session for session in sessions if session is not None)
         skipped = None if written or document.problems else "it holds no turns"
-        self.reports.append(FileReport(str(path), name, written, document.problems.lines(), skipped))
+        self.reports.append(FileReport(showable(str(path)), name, written, document.problems.lines(), skipped))
 
     def _session(self, path: Path, name: str, digest: str, run: ImportedSession, place: int) -> SessionReport | None:
         wanted = session_id_of(run.name)
@@ -319,4 +336,4 @@ def _digest(path: Path) -> str:
 
 
 def _without_path(error: ImportFormatError, path: Path) -> str:
-    return str(error).removeprefix(f"{path}: ")
+    return showable(str(error).removeprefix(f"{path}: "))
