@@ -156,10 +156,10 @@ def import_recordings(
         if path.is_dir():
             for file in _files_in(path):
                 importing.file(file, named=False)
-        elif path.exists():
+        elif path.is_file():
             importing.file(path, named=True)
         else:
-            raise UsageError(f"{path}: no such file or folder")
+            raise UsageError(f"{path}: {'no regular file' if path.exists() else 'no such file or folder'}")
     report = ImportReport(str(directory), tuple(importing.reports))
     if report.errors and not report.sessions:
         raise ImportFormatError("\n".join(str(error) for error in report.errors))
@@ -268,16 +268,10 @@ class _Import:
         """Record the frames of a run; a file is made when there is a first one."""
         recorder = VCRRecorder(self.directory, ambient=False)
         written = 0
-        with choosing(recorder):
+        with choosing(recorder), contextlib.closing(recorder):
             for frame in run.frames:
                 if not recorder.recording:
-                    recorder.start_session(
-                        session_id,
-                        metadata=header,
-                        tags=[tag[:MAX_TAG] for tag in run.tags[:MAX_TAGS]],
-                        parent_session_id=session_id_of(run.parent_session_id) if run.parent_session_id else None,
-                        forked_from_frame=run.forked_from_frame,
-                    )
+                    self._start(recorder, session_id, run, header)
                 recorder.record_past(
                     clean_name(frame.name),
                     frame.input_state,
@@ -288,8 +282,19 @@ class _Import:
                     parent=frame.parent,
                 )
                 written += 1
-            recorder.close()
         return written - recorder.lost, [f"a frame that could not be stored: {why}" for why in recorder.problems]
+
+    def _start(self, recorder: VCRRecorder, session_id: str, run: ImportedSession, header: dict[str, Any]) -> None:
+        try:
+            recorder.start_session(
+                session_id,
+                metadata=header,
+                tags=[tag[:MAX_TAG] for tag in run.tags[:MAX_TAGS]],
+                parent_session_id=session_id_of(run.parent_session_id) if run.parent_session_id else None,
+                forked_from_frame=run.forked_from_frame,
+            )
+        except OSError as error:
+            raise UsageError(f"{self.directory}: cannot be written: {error.strerror or error}") from error
 
     def _free_id(self, wanted: str, origin: str) -> tuple[str, Recording | None]:
         """Return an id for a session, or the one that holds it already."""
