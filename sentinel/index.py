@@ -158,9 +158,7 @@ class Index:
             self.by_name.setdefault(entry.name, []).append(entry.id)
         return entry
 
-    def _set_classes(
-        self, path: str, record: FileRecord, classes: tuple[tuple[str, tuple[str, ...]], ...]
-    ) -> None:
+    def _set_classes(self, path: str, record: FileRecord, classes: tuple[tuple[str, tuple[str, ...]], ...]) -> None:
         if record.classes == classes:
             return
         for name, _ in record.classes:

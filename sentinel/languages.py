@@ -57,9 +57,7 @@ GRAMMARS = {
         "tree_sitter_go",
         functions=_types("function_declaration method_declaration"),
         branches=_types("if_statement for_statement expression_case type_case communication_case && ||"),
-        blocks=_types(
-            "if_statement for_statement expression_switch_statement type_switch_statement select_statement"
-        ),
+        blocks=_types("if_statement for_statement expression_switch_statement type_switch_statement select_statement"),
     ),
     "rust": Grammar(
         "tree_sitter_rust",

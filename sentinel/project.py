@@ -37,9 +37,7 @@ class Project:
         self.facts: dict[str, FileFacts] = {}
         self.findings: dict[str, tuple[Finding, ...]] = {}
         self._off = {rule_name(name) for name in config.ignore}
-        self._off_for = [
-            (pattern, {rule_name(name) for name in rules}) for pattern, rules in config.per_file_ignores
-        ]
+        self._off_for = [(pattern, {rule_name(name) for name in rules}) for pattern, rules in config.per_file_ignores]
 
     def relative(self, path: Path | str) -> str:
         """The name of a file in findings: relative to the root, or absolute when it lies outside."""
@@ -110,9 +108,7 @@ class Project:
         placed.sort(key=lambda item: (item[0], item[1].rule))
         return [finding for _, finding in placed]
 
-    def _duplicates(
-        self, facts: FileFacts, entries: list[Entry], off: set[str]
-    ) -> Iterator[tuple[int, Finding]]:
+    def _duplicates(self, facts: FileFacts, entries: list[Entry], off: set[str]) -> Iterator[tuple[int, Finding]]:
         by_place = {}
         for chunk in facts.chunks:
             if chunk.facts is not None:
