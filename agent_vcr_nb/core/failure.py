@@ -32,7 +32,7 @@ def _through_user_code(error: BaseException) -> str:
     told: traceback.TracebackException | None = traceback.TracebackException.from_exception(error)
     whole = told
     while told is not None:
-        kept = [line for line in told.stack if not line.filename.startswith(_OURS)]
+        kept = [line for line in told.stack if not line.filename.startswith((_OURS, "<frozen runpy>"))]
         told.stack = traceback.StackSummary.from_list(kept)
         told = told.__cause__ or told.__context__
     return "".join(whole.format() if whole else ())[-_LONGEST:]

@@ -66,8 +66,13 @@ class FrameMetadata:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields that are known, as JSON-ready values where `custom` is."""
-        values = {name: getattr(self, name) for name in self.__slots__}
-        return {name: value for name, value in values.items() if value is not None and value != {}}
+        # A loop: this runs for every frame, and most fields are unknown.
+        known: dict[str, Any] = {}
+        for name in _METADATA_FIELDS:
+            value = getattr(self, name)
+            if value is not None and value != {}:
+                known[name] = value
+        return known
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> FrameMetadata:
@@ -85,6 +90,9 @@ class FrameMetadata:
         if self.tokens_input is None and self.tokens_output is None:
             return None
         return (self.tokens_input or 0) + (self.tokens_output or 0)
+
+
+_METADATA_FIELDS = tuple(FrameMetadata.__slots__)
 
 
 def as_metadata(metadata: FrameMetadata | Mapping[str, Any] | None) -> FrameMetadata:
@@ -162,7 +170,7 @@ class Session:
 
 def timestamp(when: dt.datetime | None = None) -> str:
     """Return a moment (default: now) as the file shows it: ISO 8601, UTC, microseconds."""
-    moment = (when or dt.datetime.now(dt.UTC)).astimezone(dt.UTC)
+    moment = when.astimezone(dt.UTC) if when else dt.datetime.now(dt.UTC)
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 

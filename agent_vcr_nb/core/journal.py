@@ -255,6 +255,19 @@ class Journal:
             self._fd = -1
 
 
+def is_being_written(path: Path) -> bool:
+    """Tell whether a process holds the session open for writing; False where locks cannot be asked about."""
+    if fcntl is None:
+        return False
+    with open(path, "rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        fcntl.flock(file, fcntl.LOCK_UN)
+    return False
+
+
 _open_journals: weakref.WeakSet[Journal] = weakref.WeakSet()
 
 

@@ -335,6 +335,14 @@ class VCRPlayer:
             "session_id": self.session_id,
         }
 
+    @staticmethod
+    def recorded_value(value: Any) -> Json:
+        """Return a value as a recording would show it: encoded, without secrets."""
+        from agent_vcr_nb.core.encoding import encode
+        from agent_vcr_nb.core.redact import Redactor
+
+        return Redactor().tree(encode(value))
+
     def to_dict(self) -> dict[str, Any]:
         """Return the session and all frames as JSON-ready values, states in full and encoded."""
         from agent_vcr_nb.core.payload import frame_payload, session_payload

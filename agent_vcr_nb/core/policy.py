@@ -54,6 +54,8 @@ class Edit:
     """Run the step on this input state instead of its own."""
 
     input_state: dict[str, Any]
+    patch: Sequence[Mapping[str, Any]] = ()
+    """What was changed, as RFC 6902; kept with the frame, so that it can be applied to the step's own input again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,8 @@ class ResumePolicy:
     target: int
     edit: Callable[[dict[str, Any]], dict[str, Any]] | None = None
     """From the input state of the target to the one it is to run on; None where nothing is edited."""
+    patch: Sequence[Mapping[str, Any]] = ()
+    """The same as RFC 6902 operations."""
     mode: ResumeMode = ResumeMode.FORK
     mocks: Mapping[str, Any] = field(default_factory=dict)
     """Step name to output state, to an exception, or to a function from input state to output state."""
@@ -283,7 +287,7 @@ class ResumePolicy:
             return self._from_target_on(call, number)
         edited = self.edit(call.input_state)
         self._following = False
-        return Edit(edited)
+        return Edit(edited, self.patch)
 
     def _after(self, call: Call, number: int | None) -> Decision:
         if number is not None and number >= self._copied_up_to and self.tape.ended_before(number, self.target):

@@ -8,10 +8,11 @@ from typing import Any
 
 import orjson
 
-from agent_vcr_nb.core.delta import Op, difference, lookup, shade
+from agent_vcr_nb.core.delta import Op, difference, lookup
 from agent_vcr_nb.core.encoding import Json, Notes, encode, escape
 from agent_vcr_nb.core.errors import FrameNotFoundError, RecordingError, UsageError
 from agent_vcr_nb.core.recording import Recording
+from agent_vcr_nb.core.shadow import shade
 
 _SHOWN = 120
 
@@ -113,35 +114,50 @@ _ABSENT = object()
 
 
 def when(recording: Recording, path: str) -> Iterator[Change]:
-    """Yield every frame at which the value at `path` is another than before, first to last.
+    """Yield every frame at which the value at `path` is another than before, in the order in which it happened.
 
-    `path` is a JSON Pointer (``/messages/0/content``) or the name of a top-level key. Frames without that state are
-    passed over. Raises UsageError when no frame has anything at the path.
+    `path` is a JSON Pointer (``/messages/0/content``) or the name of a top-level key. A step whose states have no such
+    key (a tool with arguments of its own) says nothing about it; removed is what was in a step's input and is not in
+    its output. Raises UsageError when no frame has anything at the path.
     """
     pointer = path if path.startswith("/") else f"/{escape(path)}"
     known: Any = _ABSENT
     seen = False
-    for number in range(len(recording)):
-        for side in ("input", "output"):
-            try:
-                value = lookup(recording.state(number, side), pointer)
-                seen = True
-            except (KeyError, IndexError, ValueError, TypeError):
-                value = _ABSENT
-            except (FrameNotFoundError, RecordingError):
-                continue
-            if _same(known, value):
-                continue
-            head = recording.head(number)
-            op = "add" if known is _ABSENT else "remove" if value is _ABSENT else "replace"
-            before = None if known is _ABSENT else known
-            after = None if value is _ABSENT else value
-            yield Change(number, head.get("key", ""), head.get("node_name", ""), side, op, before, after)
-            known = value
+    inputs: dict[int, Any] = {}
+    for number, side in _moments(recording):
+        try:
+            value = lookup(recording.state(number, side), pointer)
+        except (KeyError, IndexError, ValueError, TypeError):
+            value = _ABSENT
+        except (FrameNotFoundError, RecordingError):
+            continue
+        if side == "input":
+            inputs[number] = value
+        removed = value is _ABSENT and side == "output" and inputs.get(number, _ABSENT) is not _ABSENT
+        seen = seen or value is not _ABSENT
+        if _same(known, value) or (value is _ABSENT and not removed):
+            continue
+        head = recording.head(number)
+        op = "add" if known is _ABSENT else "remove" if removed else "replace"
+        before, after = (None if v is _ABSENT else v for v in (known, value))
+        yield Change(number, head.get("key", ""), head.get("node_name", ""), side, op, before, after)
+        known = value
     if not seen:
-        raise UsageError(
-            f"{recording.session_id}: no frame has anything at {pointer}. `vcr state` shows what there is."
-        )
+        raise UsageError(f"{recording.session_id}: no frame has anything at {pointer}; `vcr state` shows what is there")
+
+
+def _moments(recording: Recording) -> Iterator[tuple[int, str]]:
+    """Yield (frame, side) in the order in which the states were there: a step's output after those inside it."""
+    if len(recording.segments) > 1:
+        yield from ((number, side) for number in range(len(recording)) for side in ("input", "output"))
+        return
+    started: set[int] = set()
+    for number, is_end in recording.events():
+        if number not in started:
+            started.add(number)
+            yield number, "input"
+        if is_end:
+            yield number, "output"
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from agent_vcr_nb.core.encoding import escape, unescape
+from agent_vcr_nb.core.encoding import escape
 from agent_vcr_nb.core.errors import UsageError
 from agent_vcr_nb.core.failure import note_error
 from agent_vcr_nb.core.frame import (
@@ -30,12 +30,13 @@ from agent_vcr_nb.core.frame import (
     Session,
     Status,
     as_metadata,
+    parse_timestamp,
     timestamp,
 )
 from agent_vcr_nb.core.journal import SCHEMA, Durability, Journal, session_path
 from agent_vcr_nb.core.policy import Call, Edit, Policy, RecordPolicy, Return
 from agent_vcr_nb.core.redact import Redactor
-from agent_vcr_nb.core.steps import Scope, Step, became_latest, chosen_recorder, current_scope, was_closed
+from agent_vcr_nb.core.steps import Place, Scope, Step, became_latest, chosen_recorder, current_scope, was_closed
 from agent_vcr_nb.core.writer import FrameWriter, known, logger
 
 if TYPE_CHECKING:
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
 
 _counting = threading.Lock()
 """Steps that begin at the same time below the same one get different numbers."""
+
+
+_HERE = Place()
 
 
 class Workspace(Protocol):
@@ -65,6 +69,7 @@ class VCRRecorder:
         durability: ``"process"`` survives the death of the process, ``"frame"`` also a power cut.
         workspace: takes savepoints of files with the frames (see ACIDWorkspace).
         policy: decides for each step; a resume passes its own.
+        ambient: False keeps it from recording the steps of this process merely because it was started last.
         buffer_size, auto_save, diff_mode: accepted so that scripts for ai-agent-vcr run unchanged. Each frame is
             written at once and as a delta where that is shorter, whatever they say.
     """
@@ -81,11 +86,13 @@ class VCRRecorder:
         durability: Durability = "process",
         workspace: Workspace | None = None,
         policy: Policy | None = None,
+        ambient: bool = True,
     ) -> None:
         self.output_dir = Path(output_dir)
         self.on_frame_recorded = on_frame_recorded
         self.policy: Policy = policy or RecordPolicy()
         self.workspace = workspace
+        self._ambient = ambient
         self._redactor = Redactor() if redact is True else redact or None
         self._durability: Durability = durability
         self._session: Session | None = None
@@ -135,10 +142,10 @@ class VCRRecorder:
             "forked_from_frame": forked_from_frame,
             "tags": self._writer.clean(list(tags or ())),
             "metadata": self._writer.clean(dict(metadata or {})),
-            "edit": [self._clean_operation(operation) for operation in edit],
+            "edit": [self._writer.operation(operation) for operation in edit],
             "reason": self._writer.clean(reason),
             "python": platform.python_version(),
-            "argv": self._writer.clean(list(sys.argv)),
+            "argv": self._writer.arguments(sys.argv),
         }
         journal = Journal(self.output_dir, session_id, known(header), self._durability)
         self._session = Session(
@@ -155,16 +162,9 @@ class VCRRecorder:
         if journal.continued:
             self._go_on_with(journal.path)
         self._writer.journal = journal
-        became_latest(self)
+        if self._ambient:
+            became_latest(self)
         return self._session
-
-    def _clean_operation(self, operation: Mapping[str, Any]) -> Any:
-        """Return an operation of an edit without secrets, also where its path names one."""
-        cleaned = self._writer.clean(dict(operation))
-        if self._redactor is not None and "value" in cleaned:
-            keys = [unescape(token) for token in str(operation.get("path", "")).split("/")[1:]]
-            cleaned["value"] = self._redactor.below(keys, cleaned["value"])
-        return cleaned
 
     def _go_on_with(self, path: Path) -> None:
         """Number frames and steps after those that the file already holds."""
@@ -344,6 +344,28 @@ class VCRRecorder:
 
     create_checkpoint = record_checkpoint
 
+    def record_past(
+        self,
+        node_name: str,
+        input_state: Mapping[str, Any],
+        output_state: Mapping[str, Any] | None,
+        metadata: FrameMetadata | Mapping[str, Any] | None = None,
+        frame_type: FrameType | str = FrameType.NODE_EXECUTION,
+        *,
+        when: dt.datetime | None = None,
+        parent: int | None = None,
+    ) -> Frame:
+        """Record a step of an earlier run as another program told of it, at its own time.
+
+        `when` is the moment it started, None when its source does not say; `parent` the number of the frame it ran
+        inside; an `output_state` of None says that it has none. Raises UsageError as `record_step` does.
+        """
+        self._started()
+        step = self._new_step(str(node_name), _frame_type(frame_type))
+        step.parent, step.started_at = parent, timestamp(when) if when is not None else ""
+        step.input_state = _as_state(input_state)
+        return self._write_over(step, None if output_state is None else _as_state(output_state), as_metadata(metadata))
+
     # -------------------------------------------------------------------------------------------- steps to come
 
     def begin(
@@ -353,13 +375,18 @@ class VCRRecorder:
         frame_type: FrameType = FrameType.NODE_EXECUTION,
         *,
         call: Sequence[str] = (),
+        place: Place | None = None,
+        details: Mapping[str, Any] | None = None,
     ) -> Step:
         """Tell of a step that is about to run, and get to know what to do: run it, run it edited, or not at all.
 
-        `call` is kept with the frame for the integration that recorded it. Raises DivergedError when a resume finds
-        that the run has left its recording; nothing else.
+        `call` and `details` are kept with the frame for the integration that recorded it; `place` says where the step
+        belongs when the flow of control does not. Raises DivergedError when a resume finds that the run has left its
+        recording; nothing else.
         """
-        step = self._new_step(name, frame_type)
+        place = place or _HERE
+        step = self._new_step(name, frame_type, place)
+        step.details, step.lane = details, place.lane
         step.input_state = input_state if type(input_state) is dict else dict(input_state)
         step.call = call
         step.decision = self.policy.decide(
@@ -367,21 +394,42 @@ class VCRRecorder:
         )
         if isinstance(step.decision, Return):
             step.provenance = step.decision.provenance
-            self._write_returned(step, step.decision)
-            return step
+            if place.lane is None or step.decision.tape is not None:
+                self._write_returned(step, step.decision)
+                return step
         if isinstance(step.decision, Edit):
             step.input_state = step.decision.input_state
-            step.provenance = Provenance.EDITED
-        self._writer.start(step)
+            step.provenance, step.edit = Provenance.EDITED, step.decision.patch
+        if place.number is None:
+            self._writer.start(step)
+        else:
+            step.number = place.number
         if self.workspace is not None and step.number is not None:
             self._guarded(self.workspace.before_frame, step.key, step.number)
         return step
 
     def copy_frames(
         self, tape: Tape, wanted: Sequence[int], key_of: Callable[[int], str], *, unfinished: Sequence[int] = ()
-    ) -> None:
-        """Write frames of a recording into this session as replayed; of the `unfinished` ones only their start."""
-        self._writer.copy(tape, wanted, key_of, unfinished=unfinished)
+    ) -> dict[int, int]:
+        """Write frames of a recording into this session as replayed; of the `unfinished` ones only their start.
+
+        Returns the new number of each.
+        """
+        return self._writer.copy(tape, wanted, key_of, unfinished=unfinished)
+
+    def note(self, kind: str, data: dict[str, Any]) -> None:
+        """Write a line that is no frame, for the integration that reads it again (see `Recording.others`)."""
+        self._writer.note(kind, data)
+
+    def pend(self, tape: Tape, number: int, state: dict[str, Any], edit: Sequence[Mapping[str, Any]]) -> None:
+        """Write a step of a recording as one that has not run yet, with this input."""
+        head = tape.heads[number] or {}
+        kind = FrameType(head.get("frame_type", "node"))
+        step = Step(self, str(head.get("node_name", "step")), tape.key(number), kind)
+        step.input_state, step.call, step.started_at = state, tuple(head.get("call") or ())[:1], timestamp()
+        step.parent = self._writer.copied.get(head.get("parent", -1))
+        step.provenance, step.edit = Provenance.EDITED, edit
+        self._writer.start(step)
 
     def stored(self, key: str, value: Any) -> Any:
         """Return a value under a key as the file shows it: encoded and without secrets."""
@@ -399,19 +447,24 @@ class VCRRecorder:
         self._writer.drawn(key, value)
         return value
 
-    def _new_step(self, name: str, frame_type: FrameType) -> Step:
-        scope = current_scope.get()
-        if scope is None or scope.recorder is not self:
-            scope = self._root
+    def _new_step(self, name: str, frame_type: FrameType, place: Place = _HERE) -> Step:
+        scope = place.scope or self.scope_here()
         token = escape(name)
         with _counting:
-            occurrence = scope.counts[token] = scope.counts.get(token, 0) + 1
+            last = scope.counts.get(token, 0)
+            occurrence = place.occurrence or last + 1
+            scope.counts[token] = max(last, occurrence)
         step = Step(
             self, name, f"{scope.key}/{token}#{occurrence}" if scope.key else f"{token}#{occurrence}", frame_type
         )
         step.parent = scope.number
         step.started_at = timestamp()
         return step
+
+    def scope_here(self) -> Scope:
+        """Return the scope that a step which begins here runs inside; the session itself where there is none."""
+        scope = current_scope.get()
+        return scope if scope is not None and scope.recorder is self else self._root
 
     def _write_returned(self, step: Step, decision: Return) -> None:
         """Write a step that is not run: with all frames inside it where it is served from a recording."""
@@ -436,7 +489,7 @@ class VCRRecorder:
         error: BaseException | None,
         update: Any,
     ) -> None:
-        figures = as_metadata(metadata)
+        figures = as_metadata(step.figures if metadata is None else metadata)
         if figures.latency_ms is None:
             figures.latency_ms = round((time.perf_counter() - step.clock) * 1000, 3)
         note_error(figures, error)
@@ -483,7 +536,7 @@ class VCRRecorder:
             frame_type=step.frame_type,
             status=Status.ERROR if metadata.error_type else Status.OK,
             provenance=step.provenance,
-            timestamp=dt.datetime.fromisoformat(step.started_at),
+            timestamp=parse_timestamp(step.started_at),
             parent=step.parent,
             input_state=step.input_state,
             output_state=output_state or {},

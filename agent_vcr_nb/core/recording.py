@@ -23,11 +23,18 @@ from agent_vcr_nb.core.encoding import Json
 from agent_vcr_nb.core.errors import FrameNotFoundError, RecordingError, SessionNotFoundError
 from agent_vcr_nb.core.journal import MAX_LINE, SCHEMA, SUFFIX, blob_directory, line_is_whole, session_path
 
-_CHUNK = 4 << 20
+_CHUNK = 256 << 10
+"""Bytes read at once: they stay in the processor's cache while they are looked through."""
 _FRAME = b'{"type":"frame","data":{"number":'
 _START = b'{"type":"start","data":{"number":'
-_STATES = re.compile(rb',"(?:input|output)_(?:state|delta)":|,"update":')
+_FRAME_NUMBER, _START_NUMBER = _FRAME + b"%d,", _START + b"%d,"
+_NUMBERED = re.compile(rb'\{"type":"(frame|start)","data":\{"number":([0-9]{1,15}),')
+_UNNUMBERED = (b'{"type": "frame"', b'{"type":"frame"')
+"""Frames of ai-agent-vcr: their order is their number."""
+_NOWHERE = array("q", [-1]).tobytes()
+_STATES = re.compile(rb',"(?:input|output)_(?:state|delta)":|,"update":|,"details":')
 _HEAD_BYTES = 4096
+_HEADER_LIMIT = 1 << 20
 _CACHED_STATE_BYTES = 32 << 20
 _BLOB_LIMIT = 512 << 20
 MAX_NUMBER_GAP = 10_000_000
@@ -87,22 +94,18 @@ class Segment:
         at = self.position
         skipped_to = -1
         while at < size:
-            chunk = os.pread(self._fd, min(_CHUNK, size - at), at)
+            # As much again as the tail: a line of many chunks is then copied a few times, not once a chunk.
+            chunk = os.pread(self._fd, min(max(_CHUNK, len(tail)), size - at), at)
             if not chunk:
                 break
             at += len(chunk)
             data = tail + chunk if tail else chunk
             begin = 0
-            while True:
-                end = data.find(b"\n", begin)
-                if end < 0:
-                    break
-                if skipped_to >= 0:
-                    self.bad.append((skipped_to, tail_at + end))
-                    skipped_to = -1
-                elif end > begin:
-                    news += self._take(data, begin, end, tail_at)
-                begin = end + 1
+            if skipped_to >= 0 and (end := data.find(b"\n")) >= 0:
+                self.bad.append((skipped_to, tail_at + end))
+                skipped_to, begin = -1, end + 1
+            found, begin = self._take_lines(data, begin, tail_at)
+            news += found
             tail, tail_at = data[begin:], tail_at + begin
             if skipped_to >= 0 or len(tail) > MAX_LINE:
                 # A line without end is passed over without keeping it in memory.
@@ -112,39 +115,71 @@ class Segment:
         index_cache.save(self)
         return news
 
+    def _take_lines(self, data: bytes, begin: int, offset: int) -> tuple[int, int]:
+        """File the whole lines of `data`; returns how many tell of a frame, and where the line without end begins."""
+        news, number = 0, self.count
+        frame_at, frame_end, start_at, start_end = self._columns()
+        find, startswith = data.find, data.startswith
+        while (end := find(b"\n", begin)) >= 0:
+            # Nearly all lines are the next frame, the next start or the end of the last start: one comparison tells.
+            # That the starts' columns are as long as the frames' is seen to when it matters.
+            whole = data[end - 2 : end] == b'"}'
+            if whole and startswith(_FRAME_NUMBER % number, begin):
+                frame_at.append(offset + begin)
+                frame_end.append(offset + end)
+                number += 1
+                news += 1
+            elif whole and frame_at and frame_at[-1] < 0 and startswith(_FRAME_NUMBER % (number - 1), begin):
+                frame_at[-1], frame_end[-1] = offset + begin, offset + end
+                news += 1
+            elif end > begin:
+                if len(start_at) < number:
+                    self._reserve(number)
+                if whole and startswith(_START_NUMBER % number, begin):
+                    start_at.append(offset + begin)
+                    start_end.append(offset + end)
+                    frame_at.append(-1)
+                    frame_end.append(-1)
+                    number += 1
+                    news += 1
+                else:
+                    news += self._take(data, begin, end, offset)
+                    number = len(frame_at)
+            begin = end + 1
+        self._reserve(number)
+        return news, begin
+
     def _take(self, data: bytes, begin: int, end: int, offset: int) -> int:
         """File the line ``data[begin:end]``; returns 1 for a line that tells of a frame."""
         place = (offset + begin, offset + end)
-        if data.startswith(_FRAME, begin):
-            starts, ends, prefix = self.frame_at, self.frame_end, len(_FRAME)
-        elif data.startswith(_START, begin):
-            starts, ends, prefix = self.start_at, self.start_end, len(_START)
-        elif data.startswith(b'{"type": "frame"', begin) or data.startswith(b'{"type":"frame"', begin):
-            self._reserve(self.count)
+        told = _NUMBERED.match(data, begin, end)
+        if told:
+            number, count = int(told[2]), self.count
+            starts, ends = (self.frame_at, self.frame_end) if told[1] == b"frame" else (self.start_at, self.start_end)
+            again = number < count and starts[number] >= 0
+            if again or number > count + MAX_NUMBER_GAP or not data.endswith(b'"}', begin, end):
+                self.bad.append(place)
+                return 0
+            if number >= count:
+                self._reserve(number + 1)
+            starts[number], ends[number] = place
+            return 1
+        if data.startswith(_UNNUMBERED, begin) and not data.startswith((_FRAME, _START), begin):
+            self._reserve(self.count + 1)
             self.frame_at[-1], self.frame_end[-1] = place
             return 1
-        else:
-            whole = data.startswith(b'{"type"', begin) and data.endswith(b"}", begin, end)
-            (self.other if whole else self.bad).append(place)
-            return 0
-        comma = data.find(b",", begin + prefix, begin + prefix + 16)
-        digits = data[begin + prefix : comma]
-        if not digits.isdigit() or not data.endswith(b'"}', begin, end):
-            self.bad.append(place)
-            return 0
-        number = int(digits)
-        if number > self.count + MAX_NUMBER_GAP or (number < self.count and starts[number] >= 0):
-            self.bad.append(place)
-            return 0
-        self._reserve(number)
-        starts[number], ends[number] = place
-        return 1
+        whole = data.startswith(b'{"type"', begin) and data.endswith(b"}", begin, end)
+        (self.other if whole and not data.startswith((_FRAME, _START), begin) else self.bad).append(place)
+        return 0
 
-    def _reserve(self, number: int) -> None:
-        missing = number + 1 - self.count
-        if missing > 0:
-            for column in (self.frame_at, self.frame_end, self.start_at, self.start_end):
-                column.extend([-1] * missing)
+    def _columns(self) -> tuple[array[int], ...]:
+        return self.frame_at, self.frame_end, self.start_at, self.start_end
+
+    def _reserve(self, count: int) -> None:
+        """Make all columns `count` long; a line that is not there is at -1."""
+        for column in self._columns():
+            if len(column) < count:
+                column.frombytes(_NOWHERE * (count - len(column)))
 
     def line(self, number: int, *, start: bool) -> bytes | None:
         """Return the ``start`` or ``frame`` line of a frame, or None where there is none."""
@@ -211,9 +246,12 @@ class Recording:
     # -------------------------------------------------------------------------------------------- index
 
     def _read_header(self) -> dict[str, Any]:
-        first = self.segments[0].read(0, min(self.segments[0].size(), 1 << 20)).split(b"\n", 1)[0]
+        segment = self.segments[0]
+        first = segment.read(0, _HEAD_BYTES).partition(b"\n")
+        if not first[1]:
+            first = segment.read(0, _HEADER_LIMIT).partition(b"\n")
         try:
-            line = orjson.loads(first)
+            line = orjson.loads(first[0])
             if line["type"] == "session":
                 header = dict(line["data"])
                 header.setdefault("schema", line.get("schema", "execution/v1"))
@@ -405,6 +443,12 @@ class Recording:
         segment, local = self.place(number)
         data = segment.data(local, start=False)
         return None if data is None else data.get("update")
+
+    def details(self, number: int) -> Json | None:
+        """Return what the integration kept with the start of a frame for a resume, as encoded JSON."""
+        segment, local = self.place(number)
+        data = segment.data(local, start=True)
+        return None if data is None else data.get("details")
 
     def blob(self, tag: Json) -> str:
         """Return a long string that lies in a file of its own; raises RecordingError when it is gone or altered."""

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from agent_vcr_nb.core.agents import NamedSteps, Walk, drive, is_async, named_steps, undecorated, wait_for
 from agent_vcr_nb.core.edit import StateEdit, patched
 from agent_vcr_nb.core.errors import CannotResumeError, DivergedError, EditError, UsageError
-from agent_vcr_nb.core.fork import copy_before, free_fork_id
+from agent_vcr_nb.core.fork import copy_before, free_fork_id, inherited_metadata
 from agent_vcr_nb.core.frame import Status
 from agent_vcr_nb.core.policy import ResumeMode, ResumePolicy
 from agent_vcr_nb.core.recorder import VCRRecorder
@@ -131,10 +131,14 @@ class _Run:
         self.agent = agent
         operations = self._checked_edit(config)
         edit = StateEdit(config.state_overrides, config.patch)
+        # A frame that ran on an edited input is resumed on that input, though the agent will pass its own again.
+        inherited = StateEdit(patch=tape.inherited_edit(target))
+        operations = tape.inherited_edit(target) + operations
         self.policy = ResumePolicy(
             tape,
             target,
-            edit.apply if edit else None,
+            (lambda state: edit.apply(inherited.apply(state))) if operations else None,
+            operations,
             self._checked_mode(config),
             config.inject_mocks,
             config.skip_nodes,
@@ -148,6 +152,7 @@ class _Run:
             config.new_session_id or free_fork_id(self.recorder.output_dir, tape.session_id),
             parent_session_id=tape.session_id,
             forked_from_frame=target,
+            metadata=inherited_metadata(recording),
             edit=operations,
             reason=config.reason,
         )
@@ -297,6 +302,7 @@ class _Run:
         def call_once() -> Any:
             copy_before(self.recorder, tape, target)
             self.policy.copied(target)
+            self.policy.served += [n for n in range(target) if tape.ended_before(n, target)]
             self.policy.asked_as = self.recorder.next_key(name)
             return self._drive([(name, undecorated(self.agent))])
 

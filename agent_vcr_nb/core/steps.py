@@ -7,6 +7,7 @@ import contextvars
 import time
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agent_vcr_nb.core.delta import Lane
@@ -20,10 +21,12 @@ if TYPE_CHECKING:
 class Scope:
     """A step while it runs: what steps inside it are numbered and named below."""
 
-    __slots__ = ("counts", "key", "lane", "number", "recorder")
+    __slots__ = ("counts", "figures", "key", "lane", "number", "recorder")
 
     def __init__(self, recorder: VCRRecorder, key: str, number: int | None, lane: Lane | None) -> None:
         self.recorder, self.key, self.number, self.lane = recorder, key, number, lane
+        self.figures: dict[str, Any] = {}
+        """What the step's own code says of it while it runs (see annotate)."""
         self.counts: dict[str, int] = {}
 
 
@@ -32,6 +35,10 @@ chosen_recorder: contextvars.ContextVar[VCRRecorder | None] = contextvars.Contex
 _latest: weakref.ref[VCRRecorder] | None = None
 _earlier: list[weakref.ref[VCRRecorder]] = []
 """Recorders that were started before the latest one and are not closed: the last of them is the next latest."""
+
+
+live_agents: dict[str, Any] = {}
+"""Decorated functions by step name, the latest of each: what a session of this process can be resumed with."""
 
 
 def became_latest(recorder: VCRRecorder) -> None:
@@ -68,6 +75,20 @@ def choosing(recorder: VCRRecorder) -> Iterator[None]:
         chosen_recorder.reset(token_of_recorder)
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a step belongs, from a framework that knows it better than the flow of control does."""
+
+    scope: Scope | None = None
+    """The step that it runs inside; None for the one around this code."""
+    occurrence: int | None = None
+    """Which of the steps of this name it is below its parent, from 1; None counts calls."""
+    lane: Lane | None = None
+    """Memory of states that its own are compared with; None for that of this thread and task."""
+    number: int | None = None
+    """Its frame, where that was started already."""
+
+
 class Step:
     """A step that was begun: run it unless `returned`, then call `finish` or `fail` once.
 
@@ -80,10 +101,14 @@ class Step:
         "changes",
         "clock",
         "decision",
+        "details",
+        "edit",
+        "figures",
         "frame_type",
         "input_state",
         "key",
         "lane",
+        "lane_number",
         "name",
         "number",
         "parent",
@@ -101,7 +126,11 @@ class Step:
         self.call: Sequence[str] = ()
         self.changes: Sequence[Mapping[str, Any]] = ()
         """What the step changed in place, as RFC 6902 operations with encoded values; set before it is finished."""
+        self.figures: dict[str, Any] = {}
+        self.edit: Sequence[Mapping[str, Any]] = ()
+        self.details: Mapping[str, Any] | None = None
         self.lane: Lane | None = None
+        self.lane_number = 0
         self.clock = time.perf_counter()
         self.started_at = ""
 
@@ -142,10 +171,16 @@ class Step:
             return []
         return decision.tape.changes(decision.number)
 
+    def scope(self) -> Scope:
+        """Return a scope of this step, for a framework that enters and leaves it by events."""
+        scope = Scope(self._recorder, self.key, self.number, self.lane)
+        scope.figures = self.figures
+        return scope
+
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
         """Steps begun inside this block are children of this one."""
-        token = current_scope.set(Scope(self._recorder, self.key, self.number, self.lane))
+        token = current_scope.set(self.scope())
         try:
             yield
         finally:

@@ -59,6 +59,18 @@ class Tape:
         """Return the number of the frame with this key, or None."""
         return self._numbers.get(key)
 
+    def inherited_edit(self, number: int) -> list[dict[str, Any]]:
+        """Return the patch that had made this frame's input from what the agent passed; empty where none had."""
+        kept = []
+        for operation in (self.heads[number] or {}).get("edit") or ():
+            path = str(operation.get("path", ""))
+            lost = not_stored(operation.get("value"), path)
+            if not lost:
+                kept.append(operation)
+            elif unescape(path.split("/")[1]) not in self.supplied:
+                raise self._not_stored(number, "edit", *lost[0])
+        return kept
+
     def status(self, number: int) -> Status:
         """Return how a frame ended."""
         head = self.heads[number]

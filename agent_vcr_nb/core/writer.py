@@ -12,17 +12,18 @@ import sys
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from agent_vcr_nb.core.delta import Lane
-from agent_vcr_nb.core.encoding import TAG, Json, Notes, encode, qualified
+from agent_vcr_nb.core.encoding import TAG, Json, Notes, encode, escape, qualified, unescape
 from agent_vcr_nb.core.frame import FrameMetadata, Provenance, timestamp
 from agent_vcr_nb.core.journal import Journal
 from agent_vcr_nb.core.redact import Redactor
 from agent_vcr_nb.core.steps import Step, current_scope
+from agent_vcr_nb.core.tables import printable
 
 if TYPE_CHECKING:
     from agent_vcr_nb.core.tape import Tape
@@ -46,6 +47,8 @@ class FrameWriter:
         self.lost = 0
         self.problems: list[str] = []
         self.next_number = 0
+        self.copied: dict[int, int] = {}
+        """New numbers of the frames that were copied last."""
         self._errors = 0
         self._tokens: int | None = None
         self._cost: float | None = None
@@ -69,12 +72,14 @@ class FrameWriter:
     def _start_line(self, step: Step, journal: Journal) -> None:
         number = step.number = self.next_number
         self.next_number += 1
-        lane, lane_number = self._lane()
-        step.lane = lane
+        if step.lane is None:
+            step.lane, step.lane_number = self._lane()
         notes = Notes()
-        data = self._identity(step, number, lane_number)
-        states = self._section(journal, lane, "input", number, step.input_state, notes)
-        journal.append("start", _with_lossy(data, notes) | states)
+        data = self._identity(step, number, step.lane_number)
+        states = self._section(journal, step.lane, "input", number, step.input_state, notes)
+        if step.details is not None:
+            states["details"] = self.clean(step.details)
+        journal.append("start", self._with_lossy(data, notes) | states)
 
     def end(
         self,
@@ -96,7 +101,7 @@ class FrameWriter:
         update: Any,
         journal: Journal,
     ) -> None:
-        lane, lane_number = self._lane()
+        lane, lane_number = (step.lane, step.lane_number) if step.lane else self._lane()
         notes = Notes()
         states: dict[str, Any] = {}
         number = step.number
@@ -104,14 +109,15 @@ class FrameWriter:
             number = self.next_number
             states = self._section(journal, lane, "input", number, step.input_state, notes)
         if output_state is not None:
-            states |= self._section(journal, step.lane or lane, "output", number, output_state, notes)
+            states |= self._section(journal, lane, "output", number, output_state, notes)
         if update is not None:
             states["update"] = self.clean(update)
         data = self._identity(step, number, lane_number, "error" if metadata.error_type else "ok")
-        data["metadata"] = self.clean(metadata.to_dict())
+        figures = metadata.to_dict()
+        data["metadata"] = self.clean(figures) if figures else figures
         if isinstance(error, BaseException):
             data["exception"] = self._exception(error)
-        journal.append("frame", _with_lossy(data, notes) | states)
+        journal.append("frame", self._with_lossy(data, notes) | states)
         if step.number is None:
             step.number, self.next_number = number, number + 1
         self._count(metadata)
@@ -134,9 +140,13 @@ class FrameWriter:
         """Write a time, an id or a random number that the agent drew."""
         self.write(
             lambda journal: journal.append(
-                "value", {"key": key, "before": self.next_number, "value": self.clean(value)}
+                "value", {"key": self.pointer(key), "before": self.next_number, "value": self.clean(value)}
             )
         )
+
+    def note(self, kind: str, data: dict[str, Any]) -> None:
+        """Write a line of another type, for the integration that reads it again (see `Recording.others`)."""
+        self.write(lambda journal: journal.append(kind, self.clean(data)), frame=False)
 
     def session_end(self) -> None:
         """Write how the session stands."""
@@ -158,6 +168,7 @@ class FrameWriter:
         Of the `unfinished` ones only the start is written. Returns the new number of each frame.
         """
         numbers: dict[int, int] = {}
+        self.copied = numbers
         for old, is_end in tape.recording.events(wanted):
             if is_end and old in unfinished:
                 continue
@@ -203,6 +214,9 @@ class FrameWriter:
         update = tape.recording.update(old) if is_end else None
         if update is not None:
             states["update"] = update
+        details = None if is_end else tape.recording.details(old)
+        if details is not None:
+            states["details"] = details
         journal.append("frame" if is_end else "start", known({**head, "number": number}) | states)
 
     def write(self, write: Callable[[Journal], None], *, frame: bool = True) -> None:
@@ -264,13 +278,14 @@ class FrameWriter:
         """What a line says of a step first; the reader relies on ``number`` being the first of all."""
         data: dict[str, Any] = {
             "number": number,
-            "key": self.text(step.key),
+            "key": self.pointer(step.key),
             "node_name": self.text(step.name),
             "frame_type": step.frame_type.value,
         }
         if status:
             data["status"] = status
-        data["timestamp"] = step.started_at
+        if step.started_at:
+            data["timestamp"] = step.started_at
         if step.provenance is not Provenance.LIVE:
             data["provenance"] = step.provenance.value
         if step.parent is not None:
@@ -281,6 +296,8 @@ class FrameWriter:
             data["call"] = list(step.call)
         if step.changes:
             data["changes"] = list(step.changes)
+        if step.edit:
+            data["edit"] = [self.operation(operation) for operation in step.edit]
         return data
 
     def _section(
@@ -293,14 +310,35 @@ class FrameWriter:
             return {f"{side}_state": orjson.Fragment(section.full)}
         return {f"{side}_delta": {"base": section.base, "ops": orjson.Fragment(section.ops)}}
 
+    def _with_lossy(self, data: dict[str, Any], notes: Notes) -> dict[str, Any]:
+        if notes.lossy:
+            data["lossy"] = [self.pointer(path) for path in notes.lossy[:MAX_LOSSY]]
+        return data
+
     def clean(self, value: Any) -> Json:
         """Return a value as the recording shows it: encoded, without secrets."""
         tree = encode(value)
         return self.redactor.tree(tree) if self.redactor else tree
 
+    def operation(self, operation: Mapping[str, Any]) -> dict[str, Any]:
+        """Return an operation of an edit without secrets, also where its path names one; its value is JSON already."""
+        cleaned = dict(operation)
+        if self.redactor and "value" in cleaned:
+            keys = [unescape(token) for token in str(cleaned.get("path", "")).split("/")[1:]]
+            cleaned["value"] = self.redactor.below(keys, cleaned["value"])
+        return cleaned
+
     def text(self, text: str) -> str:
-        """Return a text without secrets."""
-        return self.redactor.text(text) if self.redactor else text
+        """Return a text without secrets, and without what UTF-8 cannot hold."""
+        return self.redactor.text(printable(text)) if self.redactor else printable(text)
+
+    def pointer(self, path: str) -> str:
+        """Return a key or a JSON Pointer without secrets; each of its tokens is escaped."""
+        return "/".join(escape(self.text(unescape(token))) for token in path.split("/"))
+
+    def arguments(self, argv: Sequence[str]) -> Json:
+        """Return a command line without secrets."""
+        return encode(self.redactor.arguments(argv) if self.redactor else list(argv))
 
 
 def _task_id() -> int:
@@ -310,12 +348,6 @@ def _task_id() -> int:
         return 0
     task = asyncio.current_task()
     return id(task) if task else 0
-
-
-def _with_lossy(data: dict[str, Any], notes: Notes) -> dict[str, Any]:
-    if notes.lossy:
-        data["lossy"] = notes.lossy[:MAX_LOSSY]
-    return data
 
 
 def known(data: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 from agent_vcr_nb.core.errors import CannotResumeError, UsageError
 from agent_vcr_nb.core.frame import FrameType
 from agent_vcr_nb.core.recorder import VCRRecorder
-from agent_vcr_nb.core.steps import active_recorder
+from agent_vcr_nb.core.steps import active_recorder, current_scope, live_agents
 from agent_vcr_nb.integrations.in_place import Watch, repeat, update
 
 P = ParamSpec("P")
@@ -81,6 +81,7 @@ class _Wrapping:
 
             @functools.wraps(function)
             async def run_async(*args: Any, **kwargs: Any) -> Any:
+                __tracebackhide__ = True  # a notebook shows the user's own frames
                 recorder = active_recorder()
                 if recorder is None:
                     return await function(*args, **kwargs)
@@ -101,6 +102,7 @@ class _Wrapping:
 
             @functools.wraps(function)
             def run(*args: Any, **kwargs: Any) -> Any:
+                __tracebackhide__ = True
                 recorder = active_recorder()
                 if recorder is None:
                     return function(*args, **kwargs)
@@ -119,6 +121,7 @@ class _Wrapping:
             wrapped = run
         wrapped.__vcr_step__ = self.name
         wrapped.__vcr_call__ = self._call_again
+        live_agents[self.name] = wrapped
         return wrapped  # type: ignore[no-any-return]
 
     def _call_again(self, agent: Callable[..., Any], state: dict[str, Any], style: list[str]) -> Any:
@@ -204,6 +207,17 @@ class _Call:
     def _note_changes(self) -> None:
         if self._watch is not None:
             self.step.changes = self._watch.changes(self._recorder.stored)
+
+
+def annotate(**figures: Any) -> None:
+    """Say something of the step that runs: ``annotate(model="gpt-4o-mini", tokens_input=812, tokens_output=64)``.
+
+    Fields of `FrameMetadata` (model, tokens, cost_usd) go to the ledger, anything else is kept with the frame. Outside
+    of a recorded step it does nothing.
+    """
+    scope = current_scope.get()
+    if scope is not None:
+        scope.figures.update(figures)
 
 
 def _drawn(name: str, draw: Callable[[], Any]) -> Any:
