@@ -8,6 +8,7 @@ import pytest
 import agent_vcr_nb
 
 PUBLIC = [
+    "ACIDWorkspace",
     "AsyncVCRPlayer",
     "AsyncVCRRecorder",
     "CostLedger",
@@ -20,6 +21,7 @@ PUBLIC = [
     "VCRPlayer",
     "VCRRecorder",
     "__version__",
+    "annotate",
     "now",
     "random",
     "register",

@@ -52,11 +52,11 @@ def test_the_parent_is_not_changed_and_goes_on_recording(recorder):
 
 
 def test_parent_and_fork_record_side_by_side(recorder):
-    child = recorder.fork(4)
+    child = recorder.fork(3)
     recorder.record_step("s4", {}, {"who": "parent"})
-    child.record_step("s4", {}, {"who": "child"})
+    child.record_step("s3", {}, {"who": "child"})
     child.close()
-    assert VCRPlayer.load_by_id("run").goto_frame(4) == {"who": "parent"} or len(VCRPlayer.load_by_id("run")) == 5
+    assert VCRPlayer.load_by_id("run").frames[-1].output_state == {"who": "parent"}
     assert VCRPlayer.load_by_id("run-fork1").frames[-1].output_state == {"who": "child"}
 
 
