@@ -127,11 +127,11 @@ class Step:
         self.input_state: dict[str, Any] = {}
         self.decision: Decision = Run()
         self.call: Sequence[str] = ()
+        self.changes: Sequence[Mapping[str, Any]] = ()
+        """What the step changed in place, as RFC 6902 operations with encoded values; set before it is finished."""
         self.figures: dict[str, Any] = {}
         self.edit: Sequence[Mapping[str, Any]] = ()
         self.details: Mapping[str, Any] | None = None
-        self.changes: Sequence[Mapping[str, Any]] = ()
-        """What the step changed in place, as RFC 6902 operations with encoded values; set before it is finished."""
         self.lane: Lane | None = None
         self.lane_number = 0
         self.writer: FrameWriter | None = None
@@ -161,12 +161,6 @@ class Step:
             raise self.decision.error
         return dict(self.decision.output_state or {})
 
-    def scope(self) -> Scope:
-        """Return a scope of this step, for a framework that enters and leaves it by events."""
-        scope = Scope(self._recorder, self.key, self.number, self.lane)
-        scope.figures = self.figures
-        return scope
-
     @property
     def served_call(self) -> Sequence[str]:
         """What the integration kept of the recorded call that is served; empty where nothing is."""
@@ -181,6 +175,12 @@ class Step:
         if not isinstance(decision, Return) or decision.tape is None or decision.number is None:
             return []
         return decision.tape.changes(decision.number)
+
+    def scope(self) -> Scope:
+        """Return a scope of this step, for a framework that enters and leaves it by events."""
+        scope = Scope(self._recorder, self.key, self.number, self.lane)
+        scope.figures = self.figures
+        return scope
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:

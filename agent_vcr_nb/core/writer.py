@@ -344,10 +344,10 @@ class FrameWriter:
             data["lane"] = lane
         if step.call:
             data["call"] = list(step.call)
-        if step.edit:
-            data["edit"] = [self.operation(operation) for operation in step.edit]
         if step.changes:
             data["changes"] = list(step.changes)
+        if step.edit:
+            data["edit"] = [self.operation(operation) for operation in step.edit]
         return data
 
     def _section(
