@@ -169,7 +169,7 @@ class VCRRecorder:
 
     def _go_on_with(self, path: Path) -> None:
         """Number frames and steps after those that the file already holds."""
-        from agent_vcr_nb.core.recording import Segment
+        from agent_vcr_nb.core.segment import Segment
 
         segment = Segment(path)
         try:

@@ -22,8 +22,8 @@ from agent_vcr_nb.core.delta import Lane
 from agent_vcr_nb.core.encoding import TAG, Json, Notes, encode, escape, qualified, unescape
 from agent_vcr_nb.core.frame import FrameMetadata, Provenance, timestamp
 from agent_vcr_nb.core.journal import Journal
-from agent_vcr_nb.core.recording import Segment
 from agent_vcr_nb.core.redact import Redactor
+from agent_vcr_nb.core.segment import Segment
 from agent_vcr_nb.core.steps import Step, current_scope
 from agent_vcr_nb.core.tables import printable
 
