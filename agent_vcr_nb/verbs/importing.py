@@ -35,6 +35,8 @@ MAX_HEADER_BYTES = 64 << 10
 """Metadata of one session; a list of sessions reads the header of each."""
 MAX_TAGS = 20
 MAX_TAG = 100
+_TAIL_BYTES = 4096
+"""The line that ends a session is shorter."""
 MAX_SIBLINGS = 1000
 """Sessions of one name; more are taken for a mistake."""
 
@@ -328,6 +330,11 @@ def _fitting(metadata: dict[str, Any], left_out: Remarks) -> dict[str, Any]:
 
 
 def _origin_of(path: Path) -> tuple[str, Recording] | None:
+    """Return what a session was imported from, and the session; None for one that is not whole."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+        if not file.read().rpartition(b"\n{")[2].startswith(b'"type":"end"'):
+            return None  # the import was cut short
     try:
         recording = Recording(path)
     except RecordingError:
