@@ -325,6 +325,14 @@ def test_replace_writes_under_a_new_id_and_keeps_the_old_session(tmp_path):
     assert (tmp_path / "local.vcr").read_bytes() == before
 
 
+def test_an_import_that_was_cut_short_does_not_count_as_imported(tmp_path):
+    import_recordings([MINI / "local.traj.json"], tmp_path)
+    whole = (tmp_path / "local.vcr").read_bytes().splitlines(keepends=True)
+    (tmp_path / "local.vcr").write_bytes(b"".join(whole[:3]))
+    report = import_recordings([MINI / "local.traj.json"], tmp_path)
+    assert [(s.session_id, s.frames, s.existed) for s in report.sessions] == [("local-2", 4, False)]
+
+
 def test_another_file_of_the_same_name_gets_a_free_id(tmp_path):
     other = tmp_path / "local.traj.json"
     other.write_text(json.dumps([{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}]))
