@@ -131,13 +131,10 @@ class _Run:
         self.agent = agent
         operations = self._checked_edit(config)
         edit = StateEdit(config.state_overrides, config.patch)
-        # A frame that ran on an edited input is resumed on that input, though the agent will pass its own again.
-        inherited = StateEdit(patch=tape.inherited_edit(target))
-        operations = tape.inherited_edit(target) + operations
         self.policy = ResumePolicy(
             tape,
             target,
-            (lambda state: edit.apply(inherited.apply(state))) if operations else None,
+            edit.apply if edit else None,
             operations,
             self._checked_mode(config),
             config.inject_mocks,
@@ -153,7 +150,7 @@ class _Run:
             parent_session_id=tape.session_id,
             forked_from_frame=target,
             metadata=inherited_metadata(recording),
-            edit=operations,
+            edit=tape.inherited_edit(target) + operations,
             reason=config.reason,
         )
 

@@ -1182,6 +1182,73 @@ def test_an_edit_of_named_arguments_is_called_with_them(ran):
     assert Run(resumed.session_id).frame("mix#1").input_state["a"] == 10
 
 
+ONE_MORE = [{"op": "add", "path": "/log/-", "value": "edited"}]
+
+
+def logging_agent(ran):
+    @step
+    def inner(state):
+        ran.append("inner")
+        return {**state, "log": [*state["log"], "inner"]}
+
+    @step
+    def outer(state):
+        ran.append("outer")
+        return inner(state)
+
+    @step
+    def main(state):
+        ran.append("main")
+        return outer(state)
+
+    return main
+
+
+@pytest.mark.parametrize("edited", ["main#1", "main#1/outer#1", "main#1/outer#1/inner#1"])
+@pytest.mark.parametrize("again", ["main#1", "main#1/outer#1", "main#1/outer#1/inner#1"])
+def test_an_edited_step_keeps_its_edit_once_in_every_later_fork(edited, again, ran):
+    main = logging_agent(ran)
+    run = record(main, {"log": []})
+    session = run.resume(main, edited, patch=ONE_MORE).session_id
+    deep = edited.count("/") <= again.count("/")
+    for _ in range(2):
+        resumed = Run(session).resume(main, again)
+        session = resumed.session_id
+    # A resume at a step around the edited one runs that one live, on what the agent passes now.
+    assert resumed.result == {"log": ["edited", "inner"] if deep else ["inner"]}
+
+
+def test_an_edit_on_an_edit_adds_to_it_and_the_header_tells_both(ran):
+    main = logging_agent(ran)
+    run = record(main, {"log": []})
+    once = Run(run.resume(main, "main#1/outer#1", patch=ONE_MORE).session_id)
+    twice = once.resume(main, "main#1/outer#1", patch=ONE_MORE)
+    assert twice.result == {"log": ["edited", "edited", "inner"]}
+    assert Run(twice.session_id).player.session.edit == ONE_MORE + ONE_MORE
+
+
+def test_a_changed_input_of_an_edited_step_is_a_divergence(ran):
+    @step
+    def first(state):
+        return state
+
+    @step
+    def last(state):
+        return state
+
+    def agent(start):
+        def run(state):
+            return last(first({"n": start, "log": []}))
+
+        return run
+
+    run = record(agent(1), {})
+    fork = Run(run.resume(agent(1), "first#1", patch=ONE_MORE).session_id)
+    assert fork.resume(agent(1), "last#1").result == {"n": 1, "log": ["edited"]}
+    with pytest.raises(DivergedError, match=r"frame 0 \(first#1\): expected input /n = 1, found 2"):
+        fork.resume(agent(2), "last#1")
+
+
 @pytest.mark.parametrize(
     "edit",
     [
