@@ -216,8 +216,10 @@ class _Run:
             self.tape.key(self.policy.target),
             expected="this step to be called",
             found=ending,
-            next_step="Pass the agent that was recorded, or one of the same steps.",
+            next_step=self._advice,
         )
+
+    _advice = "Pass the agent that was recorded, or one of the same steps."
 
     # -------------------------------------------------------------------------------------------- kinds of agents
 
@@ -272,7 +274,10 @@ class _Run:
     def _plan_function(self) -> Callable[[], Any]:
         """Call the agent from its start with the first frame's input, and again for each further run it recorded."""
         agent, tape = self.agent, self.tape
-        tape.input(0)
+        self._advice = (
+            f"The agent carries no @step, so it was called with the input of frame 0, whose keys are "
+            f"{', '.join(tape.input(0)) or 'none'}. Put @step on it and record again if it takes something else."
+        )
 
         def runs() -> Walk:
             first: int | None = 0
