@@ -155,6 +155,12 @@ class ResumePolicy:
                 self.failure = error
                 raise
 
+    def keep(self, numbers: Sequence[int]) -> None:
+        """Count frames as served that the framework of the agent gives back itself."""
+        with self._lock:
+            self._taken.update(numbers)
+            self.served.extend(numbers)
+
     def recall(self, key: str) -> tuple[Any] | None:
         """Return what had been drawn under this key before the target started, or while the recording is followed."""
         with self._lock:

@@ -42,7 +42,8 @@ from agent_vcr_nb.core.writer import FrameWriter, known, logger
 if TYPE_CHECKING:
     from agent_vcr_nb.core.tape import Tape
 
-_counting = threading.Lock()
+# Re-entrant: a signal handler may begin a step while this thread is numbering one.
+_counting = threading.RLock()
 """Steps that begin at the same time below the same one get different numbers."""
 
 
@@ -387,7 +388,7 @@ class VCRRecorder:
         place = place or _HERE
         step = self._new_step(name, frame_type, place)
         step.details, step.lane = details, place.lane
-        step.input_state = input_state if type(input_state) is dict else dict(input_state)
+        step.input_state = _as_state(input_state)
         step.call = call
         step.decision = self.policy.decide(
             Call(step.key, name, step.input_state, lambda: self._writer.clean(step.input_state), call[:1] != ("named",))
@@ -416,6 +417,10 @@ class VCRRecorder:
         Returns the new number of each.
         """
         return self._writer.copy(tape, wanted, key_of, unfinished=unfinished)
+
+    def lose(self, error: BaseException) -> None:
+        """Count an error of an integration that kept it from recording something; it is told of, never raised."""
+        self._writer.lose(error, frame=False)
 
     def note(self, kind: str, data: dict[str, Any]) -> None:
         """Write a line that is no frame, for the integration that reads it again (see `Recording.others`)."""
@@ -580,7 +585,7 @@ _recorders: weakref.WeakSet[VCRRecorder] = weakref.WeakSet()
 
 def _after_fork_in_child() -> None:
     global _counting
-    _counting = threading.Lock()
+    _counting = threading.RLock()
     for recorder in list(_recorders):
         recorder._writer.after_fork()
 
@@ -592,8 +597,10 @@ if hasattr(os, "register_at_fork"):
 def _as_state(value: Any) -> dict[str, Any]:
     if type(value) is dict:
         return value
-    if isinstance(value, Mapping):
-        return dict(value)
+    # A mapping of the user's that fails when it is read is recorded like any other object.
+    with contextlib.suppress(Exception):
+        if isinstance(value, Mapping):
+            return dict(value)
     return {"result": value}
 
 

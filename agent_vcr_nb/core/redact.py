@@ -82,7 +82,7 @@ RULES: tuple[Rule, ...] = (
         r"(?P<keep>[Bb](?i:earer|asic) )(?=[^ ]*[0-9A-Z=])[A-Za-z0-9._~+/=-]{16,}",
     ),
     # Without its @ a password may still be on its way; a port at the end of a text is none.
-    Rule("url-password", ("://",), r"(?P<keep>://)[^\s/:@]{0,256}:(?!\d{0,5}\Z)[^\s/@]{1,256}(?=@|\Z)"),
+    Rule("url-password", ("://",), r"(?P<keep>://)[^\s/:@\"'\\,{}]{0,256}:(?!\d{0,5}\Z)[^\s/@\"'\\,{}]{1,256}(?=@|\Z)"),
     # As in a command line, an environment, a query, YAML, and JSON that lies in a string (arguments of a tool call).
     Rule(
         "assignment",

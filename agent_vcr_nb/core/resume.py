@@ -1,6 +1,6 @@
 """Runs an agent again from before a frame: earlier steps are served, the rest runs live into a fork.
 
-Three kinds of agent are known here; a framework adds its own with `resumable`:
+Three kinds of agent are known here; those of a framework are known by the integration that `INTEGRATIONS` names:
 
 * a function whose inner functions carry ``@step``: it is called from its start, and each step that had ended before the
   resume point returns what was recorded without running;
@@ -10,6 +10,7 @@ Three kinds of agent are known here; a framework adds its own with `resumable`:
 
 from __future__ import annotations
 
+import importlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +27,12 @@ from agent_vcr_nb.core.recording import Recording
 from agent_vcr_nb.core.steps import choosing
 from agent_vcr_nb.core.tape import Tape
 
-__all__ = ["ResumeConfig", "ResumeMode", "Resumed", "can_resume", "resume", "resume_async"]
+INTEGRATIONS = {"langgraph": "agent_vcr_nb.integrations.langgraph.resuming"}
+"""By the package that an agent's class comes from: the module whose ``prepare(agent, tape, policy)`` checks that the
+agent can go on from the policy's target, and returns a function from recorder to result that does. It is imported when
+such an agent is resumed, never before."""
+
+__all__ = ["INTEGRATIONS", "ResumeConfig", "ResumeMode", "Resumed", "can_resume", "resume", "resume_async"]
 
 
 @dataclass(slots=True)
@@ -227,6 +233,10 @@ class _Run:
         agent, tape, target = self.agent, self.tape, self.policy.target
         if hasattr(agent, "__vcr_resume__"):
             return lambda: agent.__vcr_resume__(self.recorder, tape, self.policy)
+        prepare = _prepare_of(agent)
+        if prepare is not None:
+            go_on = prepare(agent, tape, self.policy)
+            return lambda: go_on(self.recorder)
         if isinstance(agent, Mapping | Sequence) and not isinstance(agent, str):
             return self._plan_steps(named_steps(agent))
         if not callable(agent):
@@ -350,6 +360,15 @@ class _Run:
             step.finish(value)
             state = dict(value) if isinstance(value, Mapping) else {"result": value}
         return state
+
+
+def _prepare_of(agent: Any) -> Callable[[Any, Tape, ResumePolicy], Callable[[VCRRecorder], Any]] | None:
+    """Return how the framework that an agent's class comes from resumes it, or None for plain Python."""
+    for cls in type(agent).__mro__:
+        module = INTEGRATIONS.get(cls.__module__.partition(".")[0])
+        if module is not None:
+            return importlib.import_module(module).prepare  # type: ignore[no-any-return]
+    return None
 
 
 def _one_argument(agent: Callable[..., Any]) -> Callable[[Any], Any]:

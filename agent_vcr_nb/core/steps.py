@@ -16,6 +16,7 @@ from agent_vcr_nb.core.policy import Decision, Edit, Return, Run
 
 if TYPE_CHECKING:
     from agent_vcr_nb.core.recorder import VCRRecorder
+    from agent_vcr_nb.core.writer import FrameWriter
 
 
 class Scope:
@@ -114,6 +115,8 @@ class Step:
         "parent",
         "provenance",
         "started_at",
+        "unwritten",
+        "writer",
     )
 
     def __init__(self, recorder: VCRRecorder, name: str, key: str, frame_type: FrameType) -> None:
@@ -131,6 +134,8 @@ class Step:
         self.details: Mapping[str, Any] | None = None
         self.lane: Lane | None = None
         self.lane_number = 0
+        self.writer: FrameWriter | None = None
+        self.unwritten: tuple[int, dict[str, Any]] | None = None
         self.clock = time.perf_counter()
         self.started_at = ""
 

@@ -3,6 +3,7 @@
 import copy
 import io
 import json
+import os
 import tracemalloc
 import zipfile
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent_vcr_nb.core.errors import ImportFormatError, VCRError
+from agent_vcr_nb.core.errors import ImportFormatError, UsageError, VCRError
 from agent_vcr_nb.core.journal import check_session_id
 from agent_vcr_nb.core.player import VCRPlayer
 from agent_vcr_nb.integrations.importers.common import session_id_of
@@ -190,6 +191,19 @@ def test_a_link_in_a_folder_is_not_followed(tmp_path):
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "link.traj.json").symlink_to(SMALL[0])
     assert import_recordings([tmp_path / "runs"], tmp_path / "vcr").files == ()
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.json")
+    with pytest.raises(UsageError, match=r"pipe\.json: no regular file"):
+        import_recordings([tmp_path / "pipe.json"], tmp_path / "vcr")
+    assert import_recordings([tmp_path], tmp_path / "vcr").files == ()
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "vcr").write_text("a file where the folder should be")
+    with pytest.raises(UsageError, match=r"vcr: cannot be written: "):
+        import_recordings([SMALL[0]], tmp_path / "vcr")
 
 
 # ------------------------------------------------------------------------------------------------ values
