@@ -204,8 +204,6 @@ class FrameWriter:
                 continue
             head = dict(tape.heads[old] or {})
             head["parent"] = numbers.get(head.get("parent", -1), parent)
-            if tape.was_edited(old):
-                head["edited"] = True
             head |= {"key": key_of(old), "provenance": "replayed", "replayed_from": f"{tape.session_id}:{old}"}
             self.write(functools.partial(self._copy_line, tape, old, is_end, head, numbers))
         for owner in wanted:
