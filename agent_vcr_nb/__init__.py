@@ -21,12 +21,15 @@ _HOME = {
     "FrameMetadata": "core.frame",
     "Session": "core.frame",
     "CostLedger": "core.ledger",
+    "ACIDWorkspace": "workspace.acid",
     "step": "integrations.functions",
     "annotate": "integrations.functions",
     "now": "integrations.functions",
     "uuid4": "integrations.functions",
     "random": "integrations.functions",
     "register": "core.encoding",
+    "install": "integrations.installing",
+    "uninstall": "integrations.installing",
 }
 
 __all__ = ["__version__", *sorted(_HOME)]

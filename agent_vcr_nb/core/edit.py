@@ -10,9 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 from agent_vcr_nb.core.decoding import decode, from_loaded_modules
 from agent_vcr_nb.core.delta import lookup
-from agent_vcr_nb.core.encoding import Json, encode, escape
+from agent_vcr_nb.core.encoding import TAG, Json, Opaque, encode, escape
 from agent_vcr_nb.core.errors import EditError
 
 
@@ -30,7 +32,7 @@ class StateEdit:
 
     def apply(self, state: Mapping[str, Any]) -> dict[str, Any]:
         """Return the edited state as a new dict; raises EditError when an operation does not fit."""
-        edited = {**state, **self.overrides}
+        edited = {**state, **fresh(dict(self.overrides))}
         if not self.patch:
             return edited
         before = encode(edited)
@@ -39,7 +41,7 @@ class StateEdit:
             raise EditError(f"the patch makes the state a {type(after).__name__}: expected an object with keys")
         result = {}
         for key, tree in after.items():
-            same = key in before and before[key] == tree and key in edited
+            same = key in edited and key in before and orjson.dumps(before[key]) == orjson.dumps(tree)
             result[key] = edited[key] if same else decode(tree, resolve=from_loaded_modules)
         return result
 
@@ -50,8 +52,33 @@ class StateEdit:
             for key, value in self.overrides.items()
         ]
         operations += [dict(operation) for operation in self.patch]
-        patched(recorded, operations)
+        _check_tags(recorded, patched(recorded, operations), "")
         return operations
+
+
+def fresh(value: Any) -> Any:
+    """Return new containers around what the user gave, so that the agent's changes do not reach the user's."""
+    if type(value) is dict:
+        return {key: fresh(item) for key, item in value.items()}
+    if type(value) is list:
+        return [fresh(item) for item in value]
+    return set(value) if type(value) is set else value
+
+
+def _check_tags(before: Json, after: Json, path: str) -> None:
+    """Raise EditError where the edit makes a tagged value one that cannot be read, such as a datetime of "soon"."""
+    if type(after) is list:
+        for number, item in enumerate(after):
+            known = before[number] if type(before) is list and number < len(before) else None
+            _check_tags(known, item, f"{path}/{number}")
+    elif type(after) is dict and TAG in after:
+        readable = before == after or not isinstance(decode(after, resolve=from_loaded_modules), Opaque)
+        was = type(before) is dict and isinstance(decode(before, resolve=from_loaded_modules), Opaque)
+        if not readable and not was:
+            raise EditError(f"the edit makes {path or '/'} {after}: no {after[TAG]} can be read from this value")
+    elif type(after) is dict:
+        for key, item in after.items():
+            _check_tags(before.get(key) if type(before) is dict else None, item, f"{path}/{escape(key)}")
 
 
 def patched(tree: Json, patch: Sequence[Mapping[str, Any]]) -> Json:

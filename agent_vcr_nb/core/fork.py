@@ -33,6 +33,7 @@ def copy_before(recorder: VCRRecorder, tape: Tape, target: int) -> None:
     wanted = [number for number in range(target) if tape.heads[number] is not None]
     unfinished = [number for number in wanted if not tape.ended_before(number, target)]
     recorder.copy_frames(tape, wanted, tape.key, unfinished=unfinished)
+    recorder.copy_drawn_outside(tape, target)
     for number in wanted:
         name, _, occurrence = tape.key(number).rpartition("#")
         if "/" not in name and occurrence.isdigit():
@@ -62,7 +63,8 @@ def fork_recording(
     edit = StateEdit(overrides or {}, patch)
     operations = tape.inherited_edit(from_frame)
     operations += edit.as_patch(tape.recording.state(from_frame, "input")) if edit else []
-    state = edit.apply(tape.input(from_frame, without=tuple(overrides or ())))
+    tape.supplied = overrides or {}
+    state = edit.apply(tape.input(from_frame))
     child = VCRRecorder(path.parent, on_frame_recorded=recorder.on_frame_recorded if recorder else None)
     child.start_session(
         new_session_id or free_fork_id(path.parent, tape.session_id),

@@ -11,6 +11,7 @@ import os
 import re
 from array import array
 from collections import OrderedDict
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,13 @@ _CHUNK = 256 << 10
 """Bytes read at once: they stay in the processor's cache while they are looked through."""
 _FRAME = b'{"type":"frame","data":{"number":'
 _START = b'{"type":"start","data":{"number":'
-_NEXT_FRAME = _FRAME + b"%d,"
+_FRAME_NUMBER, _START_NUMBER = _FRAME + b"%d,", _START + b"%d,"
+_FOLLOWED_BY = b'"}\n' + _FRAME_NUMBER
 _NUMBERED = re.compile(rb'\{"type":"(frame|start)","data":\{"number":([0-9]{1,15}),')
 _UNNUMBERED = (b'{"type": "frame"', b'{"type":"frame"')
 """Frames of ai-agent-vcr: their order is their number."""
 _NOWHERE = array("q", [-1]).tobytes()
-_STATES = re.compile(rb',"(?:input|output)_(?:state|delta)":|,"update":')
+_STATES = re.compile(rb',"(?:input|output)_(?:state|delta)":|,"update":|,"details":')
 _HEAD_BYTES = 4096
 _HEADER_LIMIT = 1 << 20
 _CACHED_STATE_BYTES = 32 << 20
@@ -116,22 +118,40 @@ class Segment:
 
     def _take_lines(self, data: bytes, begin: int, offset: int) -> tuple[int, int]:
         """File the whole lines of `data`; returns how many tell of a frame, and where the line without end begins."""
-        news, next_number = 0, self.count
-        frame_at, frame_end = self.frame_at, self.frame_end
+        news, number = 0, self.count
+        frame_at, frame_end, start_at, start_end = self._columns()
         find, startswith = data.find, data.startswith
         while (end := find(b"\n", begin)) >= 0:
-            # Most lines are the frame after the last one, which one comparison tells.
-            if startswith(_NEXT_FRAME % next_number, begin) and data[end - 2 : end] == b'"}':
-                frame_at.append(offset + begin)
-                frame_end.append(offset + end)
-                next_number += 1
+            if startswith(_FRAME_NUMBER % number, begin):
+                # Frames in order: one comparison tells that a line is whole and that the next one follows.
+                while startswith(_FOLLOWED_BY % (number + 1), end - 2):
+                    frame_at.append(offset + begin)
+                    frame_end.append(offset + end)
+                    number += 1
+                    news += 1
+                    begin = end + 1
+                    end = find(b"\n", begin)
+                if end < 0:
+                    break
+            if len(start_at) < number:
+                self._reserve(number)
+            # Nearly all other lines are the next start, or the end of the last one.
+            whole = data[end - 2 : end] == b'"}'
+            if whole and startswith(_START_NUMBER % number, begin):
+                start_at.append(offset + begin)
+                start_end.append(offset + end)
+                frame_at.append(-1)
+                frame_end.append(-1)
+                number += 1
+                news += 1
+            elif whole and frame_at and frame_at[-1] < 0 and startswith(_FRAME_NUMBER % (number - 1), begin):
+                frame_at[-1], frame_end[-1] = offset + begin, offset + end
                 news += 1
             elif end > begin:
-                self._reserve(next_number)
                 news += self._take(data, begin, end, offset)
-                next_number = len(frame_at)
+                number = len(frame_at)
             begin = end + 1
-        self._reserve(next_number)
+        self._reserve(number)
         return news, begin
 
     def _take(self, data: bytes, begin: int, end: int, offset: int) -> int:
@@ -157,9 +177,12 @@ class Segment:
         (self.other if whole and not data.startswith((_FRAME, _START), begin) else self.bad).append(place)
         return 0
 
+    def _columns(self) -> tuple[array[int], ...]:
+        return self.frame_at, self.frame_end, self.start_at, self.start_end
+
     def _reserve(self, count: int) -> None:
         """Make all columns `count` long; a line that is not there is at -1."""
-        for column in (self.frame_at, self.frame_end, self.start_at, self.start_end):
+        for column in self._columns():
             if len(column) < count:
                 column.frombytes(_NOWHERE * (count - len(column)))
 
@@ -325,12 +348,13 @@ class Recording:
         begin = segment.start_at[other_local] if segment.start_at[other_local] >= 0 else segment.frame_at[other_local]
         return 0 <= segment.frame_at[local] < begin
 
-    def events(self) -> list[tuple[int, bool]]:
-        """Return (frame, is_end) in the order of the lines in the first file: how starts and ends interleaved."""
+    def events(self, wanted: Collection[int] | None = None) -> list[tuple[int, bool]]:
+        """Return (frame, is_end) as the lines follow in the first file, of all frames or of those `wanted`."""
         len(self)
         segment = self.segments[0]
-        found = [(at, number, False) for number, at in enumerate(segment.start_at) if at >= 0]
-        found += [(at, number, True) for number, at in enumerate(segment.frame_at) if at >= 0]
+        wanted = range(segment.count) if wanted is None else wanted
+        found = [(segment.start_at[n], n, False) for n in wanted if segment.start_at[n] >= 0]
+        found += [(segment.frame_at[n], n, True) for n in wanted if segment.frame_at[n] >= 0]
         return [(number, is_end) for _, number, is_end in sorted(found)]
 
     def others(self, kind: str) -> list[dict[str, Any]]:
@@ -424,6 +448,12 @@ class Recording:
         segment, local = self.place(number)
         data = segment.data(local, start=False)
         return None if data is None else data.get("update")
+
+    def details(self, number: int) -> Json | None:
+        """Return what the integration kept with the start of a frame for a resume, as encoded JSON."""
+        segment, local = self.place(number)
+        data = segment.data(local, start=True)
+        return None if data is None else data.get("details")
 
     def blob(self, tag: Json) -> str:
         """Return a long string that lies in a file of its own; raises RecordingError when it is gone or altered."""

@@ -1,6 +1,6 @@
 """Runs an agent again from before a frame: earlier steps are served, the rest runs live into a fork.
 
-Three kinds of agent are known here; a framework adds its own with `resumable`:
+Three kinds of agent are known here; those of a framework are known by the integration that `INTEGRATIONS` names:
 
 * a function whose inner functions carry ``@step``: it is called from its start, and each step that had ended before the
   resume point returns what was recorded without running;
@@ -10,15 +10,14 @@ Three kinds of agent are known here; a framework adds its own with `resumable`:
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
+import importlib
 import inspect
-import threading
-from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
-from agent_vcr_nb.core.edit import StateEdit
+from agent_vcr_nb.core.agents import NamedSteps, Walk, drive, is_async, named_steps, undecorated, wait_for
+from agent_vcr_nb.core.edit import StateEdit, patched
 from agent_vcr_nb.core.errors import CannotResumeError, DivergedError, EditError, UsageError
 from agent_vcr_nb.core.fork import copy_before, free_fork_id, inherited_metadata
 from agent_vcr_nb.core.frame import Status
@@ -28,7 +27,12 @@ from agent_vcr_nb.core.recording import Recording
 from agent_vcr_nb.core.steps import choosing
 from agent_vcr_nb.core.tape import Tape
 
-__all__ = ["ResumeConfig", "ResumeMode", "Resumed", "can_resume", "resume", "resume_async"]
+INTEGRATIONS = {"langgraph": "agent_vcr_nb.integrations.langgraph.resuming"}
+"""By the package that an agent's class comes from: the module whose ``prepare(agent, tape, policy)`` checks that the
+agent can go on from the policy's target, and returns a function from recorder to result that does. It is imported when
+such an agent is resumed, never before."""
+
+__all__ = ["INTEGRATIONS", "ResumeConfig", "ResumeMode", "Resumed", "can_resume", "resume", "resume_async"]
 
 
 @dataclass(slots=True)
@@ -95,7 +99,13 @@ def resume(recording: Recording, agent: Any, config: ResumeConfig, recorder: VCR
     the frame. What the agent itself raises is in the result.
     """
     run = _Run(recording, agent, config, recorder)
-    return run.finish(*_outcome(run.start))
+    try:
+        with choosing(run.recorder):
+            result = run.start()
+            result = wait_for(result) if inspect.isawaitable(result) else result
+    except BaseException as error:
+        return run.finish(None, error)
+    return run.finish(result, None)
 
 
 async def resume_async(
@@ -103,41 +113,13 @@ async def resume_async(
 ) -> Resumed:
     """Do as `resume`, awaiting an agent that is a coroutine function in the loop that runs."""
     run = _Run(recording, agent, config, recorder)
-    with choosing(run.recorder):
-        try:
+    try:
+        with choosing(run.recorder):
             result = run.start()
-            return run.finish(await result if inspect.isawaitable(result) else result, None)
-        except Exception as error:
-            return run.finish(None, error)
-
-
-def _outcome(start: Callable[[], Any]) -> tuple[Any, BaseException | None]:
-    try:
-        result = start()
-        return (_wait_for(result) if inspect.isawaitable(result) else result), None
-    except Exception as error:
-        return None, error
-
-
-def _wait_for(awaitable: Awaitable[Any]) -> Any:
-    """Run an awaitable to its end, also where a loop is running already, as in a notebook."""
-
-    async def main() -> Any:
-        return await awaitable
-
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(main())
-    outcome: list[Any] = []
-    context = contextvars.copy_context()
-    thread = threading.Thread(target=lambda: outcome.extend(_outcome(lambda: context.run(asyncio.run, main()))))
-    thread.start()
-    thread.join()
-    result, error = outcome
-    if error is not None:
-        raise error
-    return result
+            result = await result if inspect.isawaitable(result) else result
+    except BaseException as error:
+        return run.finish(None, error)
+    return run.finish(result, None)
 
 
 class _Run:
@@ -146,34 +128,31 @@ class _Run:
     def __init__(self, recording: Recording, agent: Any, config: ResumeConfig, recorder: VCRRecorder | None) -> None:
         recording.refresh()
         self.tape = tape = Tape(recording)
+        tape.supplied = config.state_overrides
         target = config.from_frame
         recording.place(target)
         allowed, reason = can_resume(tape, target)
         if not allowed:
             raise CannotResumeError(f"{tape.session_id} frame {target} cannot be resumed: {reason}")
-        self.agent, self.config = agent, config
-        try:
-            mode = ResumeMode(config.mode)
-        except ValueError:
-            raise UsageError(f"mode {config.mode!r}: expected fork, replay or mock") from None
-        if config.inject_mocks and mode is not ResumeMode.MOCK:
-            raise UsageError(f"inject_mocks is for mode='mock', and the mode is {mode.value!r}")
+        self.agent = agent
+        operations = self._checked_edit(config)
         edit = StateEdit(config.state_overrides, config.patch)
         # A frame that ran on an edited input is resumed on that input, though the agent will pass its own again.
         inherited = StateEdit(patch=tape.inherited_edit(target))
-        operations = [*inherited.patch, *(edit.as_patch(recording.state(target, "input")) if edit else ())]
+        operations = tape.inherited_edit(target) + operations
         self.policy = ResumePolicy(
             tape,
             target,
             (lambda state: edit.apply(inherited.apply(state))) if operations else None,
             operations,
-            mode,
+            self._checked_mode(config),
             config.inject_mocks,
             config.skip_nodes,
             frozenset(config.volatile),
         )
         self._call = self._plan()
         self.recorder = recorder or VCRRecorder(recording.path.parent)
+        self._policy_before = self.recorder.policy
         self.recorder.policy = self.policy
         self.recorder.start_session(
             config.new_session_id or free_fork_id(self.recorder.output_dir, tape.session_id),
@@ -184,35 +163,70 @@ class _Run:
             reason=config.reason,
         )
 
+    def _checked_mode(self, config: ResumeConfig) -> ResumeMode:
+        try:
+            mode = ResumeMode(config.mode)
+        except ValueError:
+            raise UsageError(f"mode {config.mode!r}: expected fork, replay or mock") from None
+        if config.inject_mocks and mode is not ResumeMode.MOCK:
+            raise UsageError(f"inject_mocks is for mode='mock', and the mode is {mode.value!r}")
+        return mode
+
+    def _checked_edit(self, config: ResumeConfig) -> list[dict[str, Any]]:
+        """Return the edit as one patch; raises EditError when it does not fit the frame it is meant for."""
+        tape, target = self.tape, config.from_frame
+        edit = StateEdit(config.state_overrides, config.patch)
+        if not edit:
+            return []
+        place = f"{tape.session_id} frame {target} ({tape.key(target)})"
+        if tape.name(target) in (*config.skip_nodes, *config.inject_mocks):
+            raise EditError(f"{place}: its input is edited, and skip_nodes or inject_mocks keep it from running")
+        recorded = tape.recording.state(target, "input")
+        operations = edit.as_patch(recorded)
+        edited = patched(recorded, operations)
+        if tape.call(target)[:1] == ["named"] and edited.keys() != recorded.keys():
+            wrong = ", ".join(sorted(edited.keys() ^ recorded.keys()))
+            raise EditError(
+                f"{place}: the edit adds or removes {wrong}. The step is called with parameters by name: "
+                f"{', '.join(recorded) or 'none'}. Change their values."
+            )
+        return operations
+
     def start(self) -> Any:
         """Call the agent; returns its result, or an awaitable of it."""
-        with choosing(self.recorder):
-            return self._call()
+        return self._call()
 
     def finish(self, result: Any, error: BaseException | None) -> Resumed:
-        """Close the fork and return what came of it; raises DivergedError when the frame was not reached."""
+        """Close the fork and return what came of it; raises what kept the resume from reaching its frame."""
         self.recorder.close()
-        diverged = self.policy.diverged
-        if diverged is None and not self.policy.reached and not isinstance(error, CannotResumeError | EditError):
-            key = self.tape.key(self.policy.target)
-            ending = f"the agent ended with {type(error).__name__}: {error}" if error else "the agent ended without it"
-            diverged = DivergedError(
-                self.tape.session_id,
-                self.policy.target,
-                key,
-                expected="this step to be called",
-                found=ending,
-                next_step="Pass the agent that was recorded, or one of the same steps.",
-            )
-        if diverged is not None:
-            raise diverged from error
-        if isinstance(error, CannotResumeError | EditError):
-            raise error
+        self.recorder.policy = self._policy_before
+        if error is not None and not isinstance(error, Exception):
+            raise error  # KeyboardInterrupt and the like end more than the agent
+        failure = self.policy.failure
+        if failure is None and isinstance(error, CannotResumeError | EditError):
+            failure = error
+        if failure is None and not self.policy.reached:
+            failure = self._not_reached(error)
+        if failure is not None:
+            if failure is error:
+                raise failure
+            raise failure from error
         session = self.recorder.get_session()
         fork = session.session_id if session else ""
         if error is not None:
             error.add_note(f"(recorded as {fork}, forked from {self.tape.session_id} at frame {self.policy.target})")
         return Resumed(fork, result, error, tuple(self.policy.served))
+
+    def _not_reached(self, error: BaseException | None) -> DivergedError:
+        ending = f"the agent ended with {type(error).__name__}: {error}" if error else "the agent ended without it"
+        return DivergedError(
+            self.tape.session_id,
+            self.policy.target,
+            self.tape.key(self.policy.target),
+            expected="this step to be called",
+            found=ending,
+            next_step="Pass the agent that was recorded, or one of the same steps.",
+        )
 
     # -------------------------------------------------------------------------------------------- kinds of agents
 
@@ -220,119 +234,145 @@ class _Run:
         agent, tape, target = self.agent, self.tape, self.policy.target
         if hasattr(agent, "__vcr_resume__"):
             return lambda: agent.__vcr_resume__(self.recorder, tape, self.policy)
+        prepare = _prepare_of(agent)
+        if prepare is not None:
+            go_on = prepare(agent, tape, self.policy)
+            return lambda: go_on(self.recorder)
         if isinstance(agent, Mapping | Sequence) and not isinstance(agent, str):
-            return self._plan_steps(_named_steps(agent))
+            return self._plan_steps(named_steps(agent))
         if not callable(agent):
             raise UsageError(
                 f"the agent is a {type(agent).__name__}: expected a function, a list or mapping of steps, or a graph"
             )
-        if (tape.heads[target] or {}).get("call"):
-            return self._plan_function()
-        return self._plan_single()
+        root = tape.root_of(target)
+        if not tape.call(target) and not tape.call(root):
+            return self._plan_single()
+        if not tape.recording.has_start(target) and tape.status(target) is not Status.RUNNING and root != target:
+            raise CannotResumeError(
+                f"{tape.session_id} frame {target} ({tape.key(target)}) was recorded when it was over, by a step "
+                f"around it, so it cannot run by itself. Resume at frame {(tape.heads[target] or {}).get('parent')}."
+            )
+        if getattr(agent, "__vcr_step__", None):
+            return self._plan_root(agent)
+        return self._plan_function()
+
+    def _plan_root(self, agent: Any) -> Callable[[], Any]:
+        """Call the agent, which is a step itself, as it was called when it was recorded."""
+        tape, target = self.tape, self.policy.target
+        roots = [
+            number
+            for number in range(target + 1)
+            if tape.is_outermost(number)
+            and tape.name(number) == agent.__vcr_step__
+            and (number == tape.root_of(target) or not tape.ended_before(number, target))
+        ]
+        if not roots:
+            raise CannotResumeError(
+                f"the agent given is the step {agent.__vcr_step__!r}, and frame {target} was recorded "
+                f"inside {tape.name(tape.root_of(target))!r}. Pass that one."
+            )
+        root = roots[-1]
+        style = tape.call(root)
+        state = tape.input(root)
+
+        def call_root() -> Any:
+            copy_before(self.recorder, tape, root)
+            self.policy.copied(root)
+            return agent.__vcr_call__(agent, state, style)
+
+        return call_root
 
     def _plan_function(self) -> Callable[[], Any]:
-        """Call the agent from its start, as it was called when it was recorded."""
+        """Call the agent from its start with the first frame's input, and again for each further run it recorded."""
         agent, tape = self.agent, self.tape
-        root = tape.root_of(self.policy.target)
-        head = tape.heads[root] or {}
-        if getattr(agent, "__vcr_step__", None) == head.get("node_name"):
-            state, style = tape.input(root), list(head.get("call") or ())
-            name, _, occurrence = tape.key(root).rpartition("#")
+        tape.input(0)
 
-            def call_root() -> Any:
-                self.recorder.occurred(name, int(occurrence) - 1)
-                return agent.__vcr_call__(state, style)
+        def runs() -> Walk:
+            first: int | None = 0
+            result = None
+            while first is not None:
+                problem: Exception | None = None
+                try:
+                    result = yield _one_argument(agent), tape.input(first)
+                except Exception as error:
+                    problem = error
+                first = self.policy.next_run(first)
+                if first is None and problem is not None:
+                    raise problem
+            return result
 
-            return call_root
-        if getattr(agent, "__vcr_step__", None) and tape.key(self.policy.target) != tape.key(root):
-            raise CannotResumeError(
-                f"the agent given is the step {agent.__vcr_step__!r}, and frame {self.policy.target} was recorded "
-                f"inside {head.get('node_name')!r}. Pass that one."
-            )
-        state = tape.input(0)
-        return lambda: agent(state)
+        return lambda: drive(runs(), asynchronous=is_async(agent))
 
     def _plan_single(self) -> Callable[[], Any]:
         """Call the agent once, on the state before the target, and record that as the target's step."""
         tape, target = self.tape, self.policy.target
-        name = str((tape.heads[target] or {}).get("node_name", "step"))
+        name = tape.name(target)
+        tape.input(target)
 
         def call_once() -> Any:
             copy_before(self.recorder, tape, target)
-            self.policy.has_served(n for n in range(target) if tape.ended_before(n, target))
-            self.policy.target_key = self.recorder.next_key(name)
-            return self._drive([(name, self.agent)], self._recorded_input(target))
+            self.policy.copied(target)
+            self.policy.served += [n for n in range(target) if tape.ended_before(n, target)]
+            self.policy.asked_as = self.recorder.next_key(name)
+            return self._drive([(name, undecorated(self.agent))])
 
         return call_once
 
-    def _plan_steps(self, steps: list[tuple[str, Callable[[Any], Any]]]) -> Callable[[], Any]:
+    def _plan_steps(self, steps: NamedSteps) -> Callable[[], Any]:
         """Go through the steps: those before the target are served, the others run on the state so far."""
-        return lambda: self._drive(steps, {})
+        tape, target = self.tape, self.policy.target
+        self.policy.asks_for_all = True
+        first_name = steps[0][0] if steps else ""
+        starts = [n for n in range(target + 1) if tape.is_outermost(n) and tape.name(n) == first_name]
+        # A list asks for a step as often as it names it; more of them were recorded by earlier runs.
+        repeats = sum(name == first_name for name, _ in steps)
+        root = starts[(len(starts) - 1) // repeats * repeats] if starts else 0
 
-    def _recorded_input(self, number: int) -> dict[str, Any]:
-        replaced = tuple(self.config.state_overrides) if number == self.policy.target else ()
-        return self.tape.input(number, without=replaced)
+        def walk() -> Any:
+            copy_before(self.recorder, tape, root)
+            self.policy.copied(root)
+            return self._drive(steps)
 
-    def _walk(self, steps: list[tuple[str, Callable[[Any], Any]]], state: dict[str, Any]) -> _Walk:
+        return walk
+
+    def _drive(self, steps: NamedSteps) -> Any:
+        return drive(self._walk(steps), asynchronous=any(is_async(function) for _, function in steps))
+
+    def _walk(self, steps: NamedSteps) -> Walk:
+        state: dict[str, Any] = {}
         for name, function in steps:
-            number = None if self.policy.reached else self.tape.find(self.recorder.next_key(name))
-            step = self.recorder.begin(name, state if number is None else self._recorded_input(number))
+            key = self.recorder.next_key(name)
+            number = self.policy.target if key == self.policy.asked_as else self.tape.find(key)
+            if number is not None and not self.policy.reached:
+                state = self.tape.input(number)
+            step = self.recorder.begin(name, state)
             if step.returned:
                 state = step.output()
                 continue
             try:
                 with step.running():
                     value = yield function, step.input_state
-            except Exception as error:
+            except BaseException as error:
                 step.fail(error)
                 raise
             step.finish(value)
             state = dict(value) if isinstance(value, Mapping) else {"result": value}
         return state
 
-    def _drive(self, steps: list[tuple[str, Callable[[Any], Any]]], state: dict[str, Any]) -> Any:
-        walk = self._walk(steps, state)
-        if any(inspect.iscoroutinefunction(function) for _, function in steps):
-            return _drive_async(walk)
-        try:
-            function, state = next(walk)
-            while True:
-                try:
-                    value = function(state)
-                except Exception as error:
-                    function, state = walk.throw(error)
-                else:
-                    function, state = walk.send(value)
-        except StopIteration as end:
-            return end.value
+
+def _prepare_of(agent: Any) -> Callable[[Any, Tape, ResumePolicy], Callable[[VCRRecorder], Any]] | None:
+    """Return how the framework that an agent's class comes from resumes it, or None for plain Python."""
+    for cls in type(agent).__mro__:
+        module = INTEGRATIONS.get(cls.__module__.partition(".")[0])
+        if module is not None:
+            return importlib.import_module(module).prepare  # type: ignore[no-any-return]
+    return None
 
 
-_Walk: TypeAlias = "Generator[tuple[Callable[[Any], Any], dict[str, Any]], Any, dict[str, Any]]"
-"""Yields a step's function and the state to call it on, is sent what it returned, and returns the last state."""
-
-
-async def _drive_async(walk: _Walk) -> Any:
+def _one_argument(agent: Callable[..., Any]) -> Callable[[Any], Any]:
+    """Return a function of one argument: an agent that takes none is called without it."""
     try:
-        function, state = next(walk)
-        while True:
-            try:
-                value = function(state)
-                value = await value if inspect.isawaitable(value) else value
-            except Exception as error:
-                function, state = walk.throw(error)
-            else:
-                function, state = walk.send(value)
-    except StopIteration as end:
-        return end.value
-
-
-def _named_steps(agent: Mapping[str, Any] | Sequence[Any]) -> list[tuple[str, Callable[[Any], Any]]]:
-    """Return (name, function) of each step of an agent; raises UsageError for what is no step."""
-    pairs = list(agent.items()) if isinstance(agent, Mapping) else list(agent)
-    steps = []
-    for item in pairs:
-        name, function = item if isinstance(item, tuple) and len(item) == 2 else (None, item)
-        if not callable(function):
-            raise UsageError(f"the agent's step {item!r}: expected a function, or a pair of a name and a function")
-        steps.append((str(name or getattr(function, "__name__", type(function).__name__)), function))
-    return steps
+        takes = inspect.signature(agent).parameters
+    except (TypeError, ValueError):  # a builtin: it says nothing of itself
+        return agent
+    return agent if takes else lambda _: agent()

@@ -14,15 +14,17 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar, overload
 
-from agent_vcr_nb.core.errors import UsageError
+from agent_vcr_nb.core.errors import CannotResumeError, UsageError
 from agent_vcr_nb.core.frame import FrameType
 from agent_vcr_nb.core.recorder import VCRRecorder
-from agent_vcr_nb.core.steps import Step, active_recorder, current_scope, live_agents
+from agent_vcr_nb.core.steps import active_recorder, current_scope, live_agents
+from agent_vcr_nb.integrations.in_place import Watch, repeat, update
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_MAPPING, _NAMED, _VALUE = "mapping", "named", "value"
+_MAPPING, _NAMED, _ITSELF = "mapping", "named", "itself"
+_VAR_POSITIONAL, _VAR_KEYWORD = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
 
 
 @overload
@@ -37,8 +39,15 @@ def step(function: Any = None, /, *, name: str | None = None, type: str = "node"
     and for an unknown `type` (node, tool, llm, error, checkpoint).
     """
     if function is None:
-        return lambda function: _Wrapping(function, name, type).wrapper()
-    return _Wrapping(function, name, type).wrapper()
+        return lambda function: step_of(function, name, type)
+    return step_of(function, name, type)
+
+
+def step_of(function: Any, name: str | None, kind: str) -> Any:
+    """Return `function` as a step; of a static or class method, given as such, the same kind of method."""
+    if isinstance(function, staticmethod | classmethod):
+        return type(function)(_Wrapping(function.__func__, name, kind).wrapper())
+    return _Wrapping(function, name, kind).wrapper()
 
 
 class _Wrapping:
@@ -61,6 +70,10 @@ class _Wrapping:
         parameters = list(self.signature.parameters)
         # A method is told by its first parameter: at decoration time it is still a plain function.
         self.bound_to = parameters[0] if parameters and parameters[0] in ("self", "cls") else None
+        own = parameters[1:] if self.bound_to else parameters
+        plain = own and self.signature.parameters[own[0]].kind not in (_VAR_POSITIONAL, _VAR_KEYWORD)
+        self.first = own[0] if plain else None
+        """The parameter that may take a state: the first one."""
 
     def wrapper(self) -> Callable[..., Any]:
         function = self.function
@@ -72,16 +85,16 @@ class _Wrapping:
                 recorder = active_recorder()
                 if recorder is None:
                     return await function(*args, **kwargs)
-                begun, args, kwargs = self._begin(recorder, args, kwargs)
-                if begun.returned:
-                    return _value_of(begun)
-                with begun.running():
+                call = _Call(self, recorder, args, kwargs)
+                if call.step.returned:
+                    return call.served()
+                with call.step.running():
                     try:
-                        value = await function(*args, **kwargs)
+                        value = await function(*call.args, **call.kwargs)
                     except BaseException as error:
-                        begun.fail(error)
+                        call.fail(error)
                         raise
-                begun.finish(value)
+                call.finish(value)
                 return value
 
             wrapped: Any = run_async
@@ -93,73 +106,107 @@ class _Wrapping:
                 recorder = active_recorder()
                 if recorder is None:
                     return function(*args, **kwargs)
-                begun, args, kwargs = self._begin(recorder, args, kwargs)
-                if begun.returned:
-                    return _value_of(begun)
-                with begun.running():
+                call = _Call(self, recorder, args, kwargs)
+                if call.step.returned:
+                    return call.served()
+                with call.step.running():
                     try:
-                        value = function(*args, **kwargs)
+                        value = function(*call.args, **call.kwargs)
                     except BaseException as error:
-                        begun.fail(error)
+                        call.fail(error)
                         raise
-                begun.finish(value)
+                call.finish(value)
                 return value
 
             wrapped = run
         wrapped.__vcr_step__ = self.name
-        wrapped.__vcr_call__ = lambda state, style: self._call_again(wrapped, state, style)
+        wrapped.__vcr_call__ = self._call_again
         live_agents[self.name] = wrapped
         return wrapped  # type: ignore[no-any-return]
 
-    def _begin(
-        self, recorder: VCRRecorder, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[Step, tuple[Any, ...], dict[str, Any]]:
-        """Tell the recorder of the call; returns the step and the arguments to call with, edited where it says so."""
-        bound = self.signature.bind(*args, **kwargs)  # a wrong call fails here as it would without us
-        given = {name: value for name, value in bound.arguments.items() if name != self.bound_to}
-        only = next(iter(given.values())) if len(given) == 1 else None
-        if isinstance(only, Mapping) and self._takes_plain(next(iter(given))):
-            begun = recorder.begin(self.name, only, self.frame_type, call=(_MAPPING,))
-            if begun.edited:
-                bound.arguments[next(iter(given))] = begun.input_state
+    def _call_again(self, agent: Callable[..., Any], state: dict[str, Any], style: list[str]) -> Any:
+        """Call `agent`, which is the step or a method bound to its object, as it was called when it was recorded.
+
+        Raises CannotResumeError when its parameters are others now.
+        """
+        names = [name for name in self.signature.parameters if name != self.bound_to]
+        if self.bound_to and getattr(agent, "__self__", None) is None:
+            raise CannotResumeError(
+                f"the agent given is the method {self.function.__qualname__} without its object. "
+                f"Pass it bound, as in my_object.{self.function.__name__}."
+            )
+        arguments = {names[0]: state} if style[:1] == [_MAPPING] and names else state
+        unknown = [name for name in arguments if name not in names]
+        if unknown:
+            raise CannotResumeError(
+                f"the agent {self.name} was recorded with the parameters {', '.join(arguments)}, and has "
+                f"{', '.join(names) or 'none'} now. Resume with the code that was recorded, or record again."
+            )
+        bound = self.signature.bind_partial()
+        if self.bound_to:
+            bound.arguments[self.bound_to] = None
+        bound.arguments.update({name: arguments[name] for name in names if name in arguments})
+        return agent(*bound.args[bool(self.bound_to) :], **bound.kwargs)
+
+
+class _Call:
+    """One call of a step: what the recorder was told of it, and the arguments it is to run with."""
+
+    __slots__ = ("_bound", "_recorder", "_watch", "args", "kwargs", "state", "step")
+
+    def __init__(
+        self, wrapping: _Wrapping, recorder: VCRRecorder, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        self._recorder, self.args, self.kwargs = recorder, args, kwargs
+        try:
+            bound = self._bound = wrapping.signature.bind(*args, **kwargs)
+        except TypeError:
+            wrapping.function(*args, **kwargs)  # says what is wrong with the call in Python's own words
+            raise
+        given = {name: value for name, value in bound.arguments.items() if name != wrapping.bound_to}
+        only = next(iter(given)) if len(given) == 1 else None
+        self.state: Any = None
+        """The one mapping that the step takes, or None."""
+        if only is not None and only == wrapping.first and isinstance(given[only], Mapping):
+            self.state = given[only]
+            self.step = recorder.begin(wrapping.name, self.state, wrapping.frame_type, call=(_MAPPING,))
+            if self.step.edited:
+                self.state = bound.arguments[only] = self.step.input_state
         else:
             bound.apply_defaults()
-            named = {name: value for name, value in bound.arguments.items() if name != self.bound_to}
-            begun = recorder.begin(self.name, named, self.frame_type, call=(_NAMED,))
-            if begun.edited:
-                bound.arguments.update(self._checked(begun.input_state))
-        if begun.edited:
-            return begun, bound.args, bound.kwargs
-        return begun, args, kwargs
+            named = {name: value for name, value in bound.arguments.items() if name != wrapping.bound_to}
+            self.step = recorder.begin(wrapping.name, named, wrapping.frame_type, call=(_NAMED,))
+            if self.step.edited:
+                bound.arguments.update(self.step.input_state)
+        if self.step.edited:
+            self.args, self.kwargs = bound.args, bound.kwargs
+        self._watch = None if self.step.returned else Watch(bound.arguments)
 
-    def _takes_plain(self, name: str) -> bool:
-        kind = self.signature.parameters[name].kind
-        return kind not in (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+    def served(self) -> Any:
+        """Do again what the step changed in place and return what it had returned; raises what it had raised."""
+        repeat(self.step.served_changes(), self._bound.arguments)
+        state = self.step.output()
+        if _ITSELF in self.step.served_call and type(self.state) is dict:
+            update(self.state, state)
+            return self.state
+        return state["result"] if self.step.wrapped_result and state.keys() == {"result"} else state
 
-    def _checked(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        unknown = [name for name in arguments if name not in self.signature.parameters]
-        if unknown:
-            from agent_vcr_nb.core.errors import EditError
+    def finish(self, value: Any) -> None:
+        """Record what the step returned."""
+        if value is self.state and value is not None:
+            self.step.call = (*self.step.call, _ITSELF)
+        else:
+            self._note_changes()
+        self.step.finish(value)
 
-            raise EditError(
-                f"step {self.name}: the edit sets {', '.join(unknown)}, and its parameters are "
-                f"{', '.join(self.signature.parameters)}"
-            )
-        return arguments
+    def fail(self, error: BaseException) -> None:
+        """Record what the step raised."""
+        self._note_changes()
+        self.step.fail(error)
 
-    def _call_again(self, wrapped: Callable[..., Any], state: dict[str, Any], style: list[str]) -> Any:
-        """Call the step as it was called when `state` was recorded."""
-        if style[:1] == [_MAPPING]:
-            return wrapped(state)
-        bound = self.signature.bind_partial()
-        bound.arguments.update(self._checked(state))
-        return wrapped(*bound.args, **bound.kwargs)
-
-
-def _value_of(step: Step) -> Any:
-    """Return what the function would have returned, from the output state that is served."""
-    state = step.output()
-    return state["result"] if step.wrapped_result and state.keys() == {"result"} else state
+    def _note_changes(self) -> None:
+        if self._watch is not None:
+            self.step.changes = self._watch.changes(self._recorder.stored)
 
 
 def annotate(**figures: Any) -> None:

@@ -196,7 +196,7 @@ class VCRMagics(Magics):
         """Make a new fork the current session, also in the debugger that is shown."""
         self.session = session
         if self.debugger is not None:
-            self.debugger.open(self._source())
+            self.debugger.load(self._source())
             self.debugger.frame = frame
 
     def _patch_of(self, session: str, frame: int) -> Sequence[Any]:
