@@ -110,8 +110,8 @@ class Watch:
 
     def check(self) -> None:
         """Fail when there was anything."""
-        assert self.errors == []
-        assert self.strangers == []
+        assert self.errors == [], self.errors
+        assert self.strangers == [], self.strangers
 
 
 @dataclass(frozen=True)
@@ -164,6 +164,10 @@ class Notebook:
 
     def _select(self, cell: int) -> None:
         self.page.evaluate(f"() => {{ window.jupyterapp.shell.currentWidget.content.activeCellIndex = {cell} }}")
+
+    def restart_kernel(self) -> None:
+        """Restart the kernel, so that it forgets everything."""
+        self.page.evaluate(f"() => {KERNEL}.restart()")
 
     def value(self, expression: str) -> object:
         """Return the JSON value of an expression in the kernel, now."""
