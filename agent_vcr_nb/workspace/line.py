@@ -12,7 +12,7 @@ import json
 import os
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +190,14 @@ class Line:
             drop_excluded(stored, self.scanner.scope.excluded)
             self.add(savepoint, stored)
         return self._manifests[savepoint.commit]
+
+    def exclude(self, paths: set[str]) -> None:
+        """Cover these paths no more, and read the rewritten savepoints."""
+        scope = self.scanner.scope
+        self.scanner.scope = replace(scope, excluded=scope.excluded | paths)
+        self.scanner.accept({path: seen for path, seen in self.scanner.seen.items() if path not in paths})
+        self._manifests.clear()
+        self.savepoints = {savepoint.number: savepoint for savepoint in self.store.savepoints(self.name)}
 
     def find(self, number: int) -> Savepoint:
         """Return a savepoint by number; raises WorkspaceError when there is none."""
