@@ -302,6 +302,10 @@ class ACIDWorkspace:
             ties = self._read_ties()
             return [with_frame(one, ties) for one in line.savepoints.values()]
 
+    def knows(self, session: str) -> bool:
+        """Tell whether a frame of this session is tied to a savepoint."""
+        return session in self._read_ties().sessions()
+
     def status(self) -> Status:
         """Return how the workspace stands: transaction, savepoints, and what has changed since the latest."""
         with self._turn:
@@ -333,22 +337,23 @@ class ACIDWorkspace:
         """
         with self._turn:
             if self._line is None:
-                self.begin()
+                self.begin(self._recorded_session())
             line = self._open_line()
             latest = line.latest
             assert latest is not None
             then = line.manifest(latest)
-            session = self._recorded_session()
+            session = str(self._recorded_session())
             made = line.savepoint("auto", label=key, session=session, frame=number, unless=then.same_as)
             self._ties.tie(session, number, (made or latest).number)
 
     def after_frame(self, number: int) -> None:
         """Do nothing: what a frame wrote is found by the next `before_frame`, rollback or commit."""
 
-    def _recorded_session(self) -> str:
+    def _recorded_session(self) -> str | None:
+        """Return the session that frames are recorded into now; without a recorder the transaction's name."""
         recorder = self.recorder or active_recorder()
         session = None if recorder is None else recorder.get_session()
-        return str(self._session) if session is None else session.session_id
+        return self._session if session is None else session.session_id
 
     # -------------------------------------------------------------------------------------------- inside
 
@@ -379,7 +384,7 @@ class ACIDWorkspace:
         if savepoint is not None:
             return savepoint
         assert frame is not None
-        session = session or self._recorded_session()
+        session = session or str(self._recorded_session())
         ties = self._read_ties()
         number = ties.savepoint(session, frame)
         if number is None:
