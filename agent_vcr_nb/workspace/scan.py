@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -89,6 +90,8 @@ class Scanner:
         self._walk()
         if settle:
             self._settle()
+        else:
+            self._manifest.unstable = sorted(self._torn)
         self._manifest.repositories.sort()
         self._manifest.bare.sort()
         return self._manifest, self._fresh
@@ -131,6 +134,7 @@ class Scanner:
         self._manifest = Manifest()
         self._fresh: dict[str, Seen] = {}
         self._hot: list[tuple[str, float]] = []
+        self._torn: list[str] = []
 
     def _walk(self) -> None:
         fd = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
@@ -256,6 +260,8 @@ class Scanner:
         except _NotAFileError:
             return False
         self._note(path, data, now, started)
+        if not whole:
+            self._torn.append(path)
         is_link = stat.S_ISLNK(now.st_mode)
         if not whole or (not is_link and not self._fresh[path].trusted):
             self._hot.append((path, time.monotonic()))
@@ -321,6 +327,7 @@ def read_file(name: str, fd: int) -> tuple[bytes, os.stat_result, bool]:
     for _ in range(3):
         file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=fd)
         try:
+            _wait_for_writer(file)
             before = os.fstat(file)
             parts = []
             while part := os.read(file, 1 << 20):
@@ -333,6 +340,17 @@ def read_file(name: str, fd: int) -> tuple[bytes, os.stat_result, bool]:
         if still == (after.st_size, after.st_mtime_ns, after.st_ctime_ns) and len(data) == after.st_size:
             return data, after, True
     return data, after, False
+
+
+def _wait_for_writer(file: int) -> None:
+    """Wait until a write that is under way has ended.
+
+    A write that the scheduler has stopped half-way looks at rest, however often one looks. ext4 and btrfs search for
+    holes under the lock that a writer holds; xfs reads under it anyway.
+    """
+    with contextlib.suppress(OSError):  # an empty file has no hole, and not every file system looks for one
+        os.lseek(file, 0, os.SEEK_HOLE)
+    os.lseek(file, 0, os.SEEK_SET)
 
 
 class opened_parent:  # noqa: N801 - used like a function
