@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sentinel.discover import is_ignored
 from sentinel.errors import UsageError
@@ -31,7 +31,7 @@ def changes(sentinel: Sentinel, folder: Path, stop: threading.Event | None = Non
         raise UsageError("watching needs watchfiles: pip install 'agent-vcr-nb[watch]'") from error
     sentinel.index()
     watching = False
-    options = {"stop_event": stop, "debounce": 100, "step": 20, "rust_timeout": 200, "raise_interrupt": False}
+    options: dict[str, Any] = {"stop_event": stop, "debounce": 100, "step": 20, "rust_timeout": 200, "raise_interrupt": False}
     for batch in watchfiles.watch(folder, yield_on_timeout=True, **options):
         if not watching:
             # What was written between reading the project and watching it comes with no event.
