@@ -22,7 +22,7 @@ from agent_vcr_nb.core.recorder import VCRRecorder
 from agent_vcr_nb.core.steps import Scope
 from agent_vcr_nb.core.tape import Tape
 from agent_vcr_nb.integrations.langgraph import compatibility, seams
-from agent_vcr_nb.integrations.langgraph.patch import recorded_config
+from agent_vcr_nb.integrations.langgraph.patch import installed, recorded_config
 from agent_vcr_nb.integrations.langgraph.recorded import RecordedGraphs, TaskFrame
 from agent_vcr_nb.integrations.langgraph.run import GraphRun, ResumedAt
 from agent_vcr_nb.integrations.langgraph.serving import serving
@@ -275,14 +275,14 @@ class _Resume:
         return self._arun(tap) if asynchronous else self._run(tap)
 
     def _run(self, tap: Tap) -> Any:
-        with serving(self.graph, tap.run, self.policy, self.recorded):
+        with installed(), serving(self.graph, tap.run, self.policy, self.recorded):
             try:
                 return self.graph.invoke(None, recorded_config(tap), **self._options())
             finally:
                 tap.run.close()
 
     async def _arun(self, tap: Tap) -> Any:
-        with serving(self.graph, tap.run, self.policy, self.recorded):
+        with installed(), serving(self.graph, tap.run, self.policy, self.recorded):
             try:
                 return await self.graph.ainvoke(None, recorded_config(tap), **self._options())
             finally:
