@@ -10,7 +10,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langgraph.errors import GraphBubbleUp, GraphInterrupt, ParentCommand
 
 from agent_vcr_nb.core.frame import FrameType
-from agent_vcr_nb.core.steps import Place, Scope, Step, current_scope
+from agent_vcr_nb.core.steps import Place, Scope, Step, current_scope, scope_now
 from agent_vcr_nb.integrations.langgraph import calls
 from agent_vcr_nb.integrations.langgraph.run import GraphRun
 from agent_vcr_nb.integrations.langgraph.superstep import Task
@@ -46,12 +46,14 @@ class Handler(BaseCallbackHandler):
     def _inside(self, run: _Run, scope: Scope) -> None:
         """Make what begins from here on in this context a child of the run."""
         run.scope = scope
-        run.token = (current_scope.get(),)
+        scope.outer, scope.over = scope_now(), False
+        run.token = (scope.outer,)
         current_scope.set(scope)
 
     def _leave(self, run_id: UUID) -> _Run | None:
         run = self._runs.pop(run_id, None)
-        if run is not None and run.token is not None:
+        if run is not None and run.token is not None and run.scope is not None:
+            run.scope.over = True
             current_scope.set(run.token[0])
         return run
 

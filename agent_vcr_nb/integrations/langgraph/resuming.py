@@ -16,7 +16,7 @@ from langgraph.checkpoint.base import CheckpointTuple as Saved
 from langgraph.pregel import Pregel
 from langgraph.types import Send
 
-from agent_vcr_nb.core.errors import UsageError
+from agent_vcr_nb.core.errors import EditError, UsageError
 from agent_vcr_nb.core.policy import ResumePolicy
 from agent_vcr_nb.core.recorder import VCRRecorder
 from agent_vcr_nb.core.steps import Scope
@@ -62,6 +62,12 @@ class _Resume:
             [(level.loop, level.name) for level in self.levels if not seams.is_call(level.path)],
         )
         self.edited = self.at_task and policy.edit is not None
+        if self.edited and seams.is_call(self.task.path):
+            caller = self.levels[-2]
+            raise EditError(
+                f"{session} frame {policy.target}: the arguments of the task {self.task.name!r} come from "
+                f"{caller.name!r}, which runs again: edit the state of frame {caller.number} instead"
+            )
         self.kept = self._kept()
         self.start = {level.loop: self._saved(level) for level in self.levels if not seams.is_call(level.path)}
         self.start.update(self._completed_loops())

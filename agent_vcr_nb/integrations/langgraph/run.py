@@ -197,6 +197,9 @@ class GraphRun:
     ) -> Task:
         by_state = not (seams.is_call(path) or seams.is_send(path))
         loop.scope = loop.scope if seams.is_call(path) else scope
+        if superstep is not None and by_state and isinstance(inputs, Mapping):
+            # A DeltaChannel's value is not in the checkpoint: the first node to see it tells.
+            superstep.state.update((key, inputs[key]) for key in loop.delta_channels if key in inputs)
         occurrence = self._occurrence(loop, superstep, scope, name, path)
         key = f"{scope.key}/" if scope.key else ""
         key += f"{escape(name)}#{occurrence or scope.counts.get(escape(name), 0) + 1}"
@@ -225,7 +228,7 @@ class GraphRun:
         if superstep is None or seams.is_call(path):
             return None
         if superstep.counts is None:
-            superstep.counts = self._resumed.before.pop(loop.ns, None) or dict(scope.counts)
+            superstep.counts = self._resumed.before.pop(loop.ns, dict(scope.counts))
         return superstep.counts.get(escape(name), 0) + superstep.rank(name, path)
 
     def _details(self, loop: Loop, superstep: Superstep | None, ns: str, path: Sequence[Any]) -> dict[str, Any]:
@@ -360,8 +363,7 @@ def _told(task: Task) -> bool:
 def _input_state(superstep: Superstep | None, path: Sequence[Any], inputs: Any) -> dict[str, Any]:
     """Return the full state that a node saw; of a Send or a @task, its arguments."""
     if seams.is_call(path):
-        args, kwargs = inputs if isinstance(inputs, tuple) and len(inputs) == 2 else ((inputs,), {})
-        return {"args": list(args), **({"kwargs": dict(kwargs)} if kwargs else {})}
+        return dict(inputs) if isinstance(inputs, Mapping) else {"input": inputs}
     given = inputs if isinstance(inputs, Mapping) else {"input": inputs}
     if seams.is_send(path):
         return dict(given)

@@ -5,6 +5,7 @@ import operator
 from typing import Annotated, TypedDict
 
 import pytest
+from langchain_core.tools import tool
 from langgraph.config import get_stream_writer
 
 from agent_vcr_nb import VCRPlayer, VCRRecorder, step
@@ -201,12 +202,23 @@ def test_a_step_inside_a_node_is_a_frame_inside_it(lab):
     def sync_node(state):
         return {"log": [search("a")["found"]]}
 
+    @tool
+    async def look(word: str) -> str:
+        """Look."""
+        return word
+
     async def async_node(state):
-        return {"log": [search("b")["found"]]}
+        return {"log": [await look.ainvoke({"word": "w"}), search("b")["found"]]}
 
     player = lab.record(chain(sync_node, async_node, state=Log).ainvoke({"n": 1}))
-    assert keys(player) == ["sync_node#1", "sync_node#1/search#1", "async_node#1", "async_node#1/search#1"]
-    assert [frame.parent for frame in player.frames] == [None, 0, None, 2]
+    assert keys(player) == [
+        "sync_node#1",
+        "sync_node#1/search#1",
+        "async_node#1",
+        "async_node#1/look#1",
+        "async_node#1/search#1",
+    ]
+    assert [frame.parent for frame in player.frames] == [None, 0, None, 2, 2]
 
 
 def test_a_graph_called_inside_a_step_is_inside_its_frame(lab):
