@@ -20,8 +20,9 @@ from agent_vcr_nb.core.delta import Lane
 from agent_vcr_nb.core.encoding import escape
 from agent_vcr_nb.core.errors import VCRError
 from agent_vcr_nb.core.frame import FrameMetadata, Provenance
+from agent_vcr_nb.core.policy import Return
 from agent_vcr_nb.core.recorder import VCRRecorder
-from agent_vcr_nb.core.steps import Place, Scope
+from agent_vcr_nb.core.steps import Place, Scope, Step
 from agent_vcr_nb.integrations.langgraph import seams
 from agent_vcr_nb.integrations.langgraph.superstep import Loop, Superstep, Task
 
@@ -66,6 +67,8 @@ class GraphRun:
         self._is_resumed = resumed is not None
         self._resumed = resumed or ResumedAt()
         self.scope.counts.update(self._resumed.counts.get(self.scope.key, {}))
+        self.returned: dict[str, Step] = {}
+        """Steps by key that are not to run: they have a result."""
         self._loops: dict[str, Loop] = {}
         self._lock = threading.RLock()
         self._news = threading.Condition(self._lock)
@@ -214,6 +217,9 @@ class GraphRun:
         if step.key == self._resumed.edited:
             step.provenance = Provenance.EDITED
         task = Task(ns, path, step)
+        if isinstance(step.decision, Return):
+            self.returned[step.key] = step
+            task.written = step.decision.tape is not None  # with all frames inside it
         task.scope.counts.update(self._resumed.counts.get(step.key, {}))
         if superstep is not None:
             superstep.tasks[task.id] = task
