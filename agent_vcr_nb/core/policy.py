@@ -120,7 +120,7 @@ class ResumePolicy:
     """Steps that are not run from the target on: they return what was recorded."""
     volatile: frozenset[str] = frozenset()
     """Keys that may differ in an input that is otherwise as recorded."""
-    target_key: str = ""
+    asked_as: str = ""
     """Key under which the target will be asked for, where that is not its recorded one."""
     asks_for_all: bool = False
     """True where the agent is a list of steps: it asks also for steps that were recorded after they had run."""
@@ -137,8 +137,12 @@ class ResumePolicy:
         self._names: dict[str, str] = {}
         self._beside: set[str] = set()
         self._copied_up_to = 0
-        self.target_key = self.target_key or self.tape.key(self.target)
         self._following = self.mode is ResumeMode.REPLAY
+
+    @property
+    def target_key(self) -> str:
+        """Key of the target in the recording."""
+        return self.tape.key(self.target)
 
     def decide(self, call: Call) -> Decision:
         """Return what to do with `call`; raises DivergedError, CannotResumeError or EditError."""
@@ -195,7 +199,7 @@ class ResumePolicy:
         return f"{self._names.get(parent, parent)}/{own}" if slash else key
 
     def _before(self, call: Call, number: int | None) -> Decision:
-        if number == self.target or call.key == self.target_key:
+        if number == self.target or call.key == self.asked_as:
             self._check_nothing_is_missing()
             self.reached = True
             return self._at_target(call, number)

@@ -42,7 +42,8 @@ from agent_vcr_nb.core.writer import FrameWriter, known, logger
 if TYPE_CHECKING:
     from agent_vcr_nb.core.tape import Tape
 
-_counting = threading.Lock()
+# Re-entrant: a signal handler may begin a step while this thread is numbering one.
+_counting = threading.RLock()
 """Steps that begin at the same time below the same one get different numbers."""
 
 
@@ -69,6 +70,7 @@ class VCRRecorder:
         durability: ``"process"`` survives the death of the process, ``"frame"`` also a power cut.
         workspace: takes savepoints of files with the frames (see ACIDWorkspace).
         policy: decides for each step; a resume passes its own.
+        ambient: False keeps it from recording the steps of this process merely because it was started last.
         buffer_size, auto_save, diff_mode: accepted so that scripts for ai-agent-vcr run unchanged. Each frame is
             written at once and as a delta where that is shorter, whatever they say.
     """
@@ -85,11 +87,13 @@ class VCRRecorder:
         durability: Durability = "process",
         workspace: Workspace | None = None,
         policy: Policy | None = None,
+        ambient: bool = True,
     ) -> None:
         self.output_dir = Path(output_dir)
         self.on_frame_recorded = on_frame_recorded
         self.policy: Policy = policy or RecordPolicy()
         self.workspace = workspace
+        self._ambient = ambient
         self._redactor = Redactor() if redact is True else redact or None
         self._durability: Durability = durability
         self._session: Session | None = None
@@ -142,7 +146,7 @@ class VCRRecorder:
             "edit": [self._writer.operation(operation) for operation in edit],
             "reason": self._writer.clean(reason),
             "python": platform.python_version(),
-            "argv": self._writer.clean(list(sys.argv)),
+            "argv": self._writer.arguments(sys.argv),
         }
         journal = Journal(self.output_dir, session_id, known(header), self._durability)
         self._session = Session(
@@ -159,7 +163,8 @@ class VCRRecorder:
         if journal.continued:
             self._go_on_with(journal.path)
         self._writer.journal = journal
-        became_latest(self)
+        if self._ambient:
+            became_latest(self)
         return self._session
 
     def _go_on_with(self, path: Path) -> None:
@@ -383,7 +388,7 @@ class VCRRecorder:
         place = place or _HERE
         step = self._new_step(name, frame_type, place)
         step.details, step.lane = details, place.lane
-        step.input_state = input_state if type(input_state) is dict else dict(input_state)
+        step.input_state = _as_state(input_state)
         step.call = call
         step.decision = self.policy.decide(
             Call(step.key, name, step.input_state, lambda: self._writer.clean(step.input_state), call[:1] != ("named",))
@@ -430,6 +435,10 @@ class VCRRecorder:
         step.parent = self._writer.copied.get(head.get("parent", -1))
         step.provenance, step.edit = Provenance.EDITED, edit
         self._writer.start(step)
+
+    def stored(self, key: str, value: Any) -> Any:
+        """Return a value under a key as the file shows it: encoded and without secrets."""
+        return self._writer.clean({key: value})[key]
 
     def copy_drawn_outside(self, tape: Tape, target: int) -> None:
         """Write what a recording's agent drew outside of all steps before `target`: times, ids, random numbers."""
@@ -576,7 +585,7 @@ _recorders: weakref.WeakSet[VCRRecorder] = weakref.WeakSet()
 
 def _after_fork_in_child() -> None:
     global _counting
-    _counting = threading.Lock()
+    _counting = threading.RLock()
     for recorder in list(_recorders):
         recorder._writer.after_fork()
 
@@ -588,8 +597,10 @@ if hasattr(os, "register_at_fork"):
 def _as_state(value: Any) -> dict[str, Any]:
     if type(value) is dict:
         return value
-    if isinstance(value, Mapping):
-        return dict(value)
+    # A mapping of the user's that fails when it is read is recorded like any other object.
+    with contextlib.suppress(Exception):
+        if isinstance(value, Mapping):
+            return dict(value)
     return {"result": value}
 
 

@@ -27,7 +27,8 @@ _CHUNK = 256 << 10
 """Bytes read at once: they stay in the processor's cache while they are looked through."""
 _FRAME = b'{"type":"frame","data":{"number":'
 _START = b'{"type":"start","data":{"number":'
-_NEXT_FRAME = _FRAME + b"%d,"
+_FRAME_NUMBER, _START_NUMBER = _FRAME + b"%d,", _START + b"%d,"
+_FOLLOWED_BY = b'"}\n' + _FRAME_NUMBER
 _NUMBERED = re.compile(rb'\{"type":"(frame|start)","data":\{"number":([0-9]{1,15}),')
 _UNNUMBERED = (b'{"type": "frame"', b'{"type":"frame"')
 """Frames of ai-agent-vcr: their order is their number."""
@@ -117,22 +118,40 @@ class Segment:
 
     def _take_lines(self, data: bytes, begin: int, offset: int) -> tuple[int, int]:
         """File the whole lines of `data`; returns how many tell of a frame, and where the line without end begins."""
-        news, next_number = 0, self.count
-        frame_at, frame_end = self.frame_at, self.frame_end
+        news, number = 0, self.count
+        frame_at, frame_end, start_at, start_end = self._columns()
         find, startswith = data.find, data.startswith
         while (end := find(b"\n", begin)) >= 0:
-            # Most lines are the frame after the last one, which one comparison tells.
-            if startswith(_NEXT_FRAME % next_number, begin) and data[end - 2 : end] == b'"}':
-                frame_at.append(offset + begin)
-                frame_end.append(offset + end)
-                next_number += 1
+            if startswith(_FRAME_NUMBER % number, begin):
+                # Frames in order: one comparison tells that a line is whole and that the next one follows.
+                while startswith(_FOLLOWED_BY % (number + 1), end - 2):
+                    frame_at.append(offset + begin)
+                    frame_end.append(offset + end)
+                    number += 1
+                    news += 1
+                    begin = end + 1
+                    end = find(b"\n", begin)
+                if end < 0:
+                    break
+            if len(start_at) < number:
+                self._reserve(number)
+            # Nearly all other lines are the next start, or the end of the last one.
+            whole = data[end - 2 : end] == b'"}'
+            if whole and startswith(_START_NUMBER % number, begin):
+                start_at.append(offset + begin)
+                start_end.append(offset + end)
+                frame_at.append(-1)
+                frame_end.append(-1)
+                number += 1
+                news += 1
+            elif whole and frame_at and frame_at[-1] < 0 and startswith(_FRAME_NUMBER % (number - 1), begin):
+                frame_at[-1], frame_end[-1] = offset + begin, offset + end
                 news += 1
             elif end > begin:
-                self._reserve(next_number)
                 news += self._take(data, begin, end, offset)
-                next_number = len(frame_at)
+                number = len(frame_at)
             begin = end + 1
-        self._reserve(next_number)
+        self._reserve(number)
         return news, begin
 
     def _take(self, data: bytes, begin: int, end: int, offset: int) -> int:
@@ -158,9 +177,12 @@ class Segment:
         (self.other if whole and not data.startswith((_FRAME, _START), begin) else self.bad).append(place)
         return 0
 
+    def _columns(self) -> tuple[array[int], ...]:
+        return self.frame_at, self.frame_end, self.start_at, self.start_end
+
     def _reserve(self, count: int) -> None:
         """Make all columns `count` long; a line that is not there is at -1."""
-        for column in (self.frame_at, self.frame_end, self.start_at, self.start_end):
+        for column in self._columns():
             if len(column) < count:
                 column.frombytes(_NOWHERE * (count - len(column)))
 

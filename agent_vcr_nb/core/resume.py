@@ -313,7 +313,7 @@ class _Run:
             copy_before(self.recorder, tape, target)
             self.policy.copied(target)
             self.policy.served += [n for n in range(target) if tape.ended_before(n, target)]
-            self.policy.target_key = self.recorder.next_key(name)
+            self.policy.asked_as = self.recorder.next_key(name)
             return self._drive([(name, undecorated(self.agent))])
 
         return call_once
@@ -342,7 +342,7 @@ class _Run:
         state: dict[str, Any] = {}
         for name, function in steps:
             key = self.recorder.next_key(name)
-            number = self.policy.target if key == self.policy.target_key else self.tape.find(key)
+            number = self.policy.target if key == self.policy.asked_as else self.tape.find(key)
             if number is not None and not self.policy.reached:
                 state = self.tape.input(number)
             step = self.recorder.begin(name, state)

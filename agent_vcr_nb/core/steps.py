@@ -16,6 +16,7 @@ from agent_vcr_nb.core.policy import Decision, Edit, Return, Run
 
 if TYPE_CHECKING:
     from agent_vcr_nb.core.recorder import VCRRecorder
+    from agent_vcr_nb.core.writer import FrameWriter
 
 
 class Scope:
@@ -110,6 +111,7 @@ class Step:
     __slots__ = (
         "_recorder",
         "call",
+        "changes",
         "clock",
         "decision",
         "details",
@@ -125,6 +127,8 @@ class Step:
         "parent",
         "provenance",
         "started_at",
+        "unwritten",
+        "writer",
     )
 
     def __init__(self, recorder: VCRRecorder, name: str, key: str, frame_type: FrameType) -> None:
@@ -135,11 +139,15 @@ class Step:
         self.input_state: dict[str, Any] = {}
         self.decision: Decision = Run()
         self.call: Sequence[str] = ()
+        self.changes: Sequence[Mapping[str, Any]] = ()
+        """What the step changed in place, as RFC 6902 operations with encoded values; set before it is finished."""
         self.figures: dict[str, Any] = {}
         self.edit: Sequence[Mapping[str, Any]] = ()
         self.details: Mapping[str, Any] | None = None
         self.lane: Lane | None = None
         self.lane_number = 0
+        self.writer: FrameWriter | None = None
+        self.unwritten: tuple[int, dict[str, Any]] | None = None
         self.clock = time.perf_counter()
         self.started_at = ""
 
@@ -164,6 +172,21 @@ class Step:
         if self.decision.error is not None:
             raise self.decision.error
         return dict(self.decision.output_state or {})
+
+    @property
+    def served_call(self) -> Sequence[str]:
+        """What the integration kept of the recorded call that is served; empty where nothing is."""
+        decision = self.decision
+        if not isinstance(decision, Return) or decision.tape is None or decision.number is None:
+            return ()
+        return decision.tape.call(decision.number)
+
+    def served_changes(self) -> list[dict[str, Any]]:
+        """Return what the step changed in place when it ran, with the agent's own values, where it is served."""
+        decision = self.decision
+        if not isinstance(decision, Return) or decision.tape is None or decision.number is None:
+            return []
+        return decision.tape.changes(decision.number)
 
     def scope(self) -> Scope:
         """Return a scope of this step, for a framework that enters and leaves it by events."""

@@ -215,12 +215,25 @@ class Tape:
         """Return the output state as the agent's own types; raises CannotResumeError for what was not stored."""
         return self._value(number, "output")
 
+    def changes(self, number: int) -> list[dict[str, Any]]:
+        """Return what a step changed in place, as operations with the agent's own values; raises CannotResumeError."""
+        found = []
+        for operation in (self.heads[number] or {}).get("changes") or ():
+            change = dict(operation)
+            if "value" in change:
+                key = next(token for token in reversed(change["path"].split("/")) if not token.isdigit())
+                change["value"] = self._given_back(number, "change", {unescape(key): change["value"]})[unescape(key)]
+            found.append(change)
+        return found
+
     def recorded(self, number: int, side: str) -> dict[str, Any]:
         """Return a state for writing it again: what could not be stored stays the marker it is."""
         return dict(decode(self.recording.state(number, side), resolve=from_loaded_modules, blob=self.recording.blob))
 
     def _value(self, number: int, side: str) -> dict[str, Any]:
-        tree = self.recording.state(number, side)
+        return self._given_back(number, side, self.recording.state(number, side))
+
+    def _given_back(self, number: int, side: str, tree: dict[str, Any]) -> dict[str, Any]:
         lost = not_stored(tree)
         supplied = []
         for path, _ in lost:

@@ -4,7 +4,7 @@ What holds, in the letters of ACID:
 
 * Atomic: a savepoint exists whole or not at all. A rollback or commit that a kill interrupts is finished by the next
   open. While it runs, other processes can see some files old and some new; each file switches in one rename.
-* Consistent: after a rollback the tree is read again and compared with the savepoint; what files mean is not judged.
+* Consistent: after a rollback the tree is read again and compared with the savepoint; not what the files mean.
 * Isolated: not inside one shared directory. ``begin(isolated=True)`` gives a directory of its own, merged at commit;
   the first committer wins and a conflict is refused. Ports, databases, other folders and write skew are not covered.
 * Durable: a savepoint is flushed to disk before `savepoint` returns, restored files before the journal is cleared.
@@ -112,9 +112,9 @@ class ACIDWorkspace:
         with self._turn:
             if self._line is not None:
                 raise UsageError(f"transaction {self._session} is under way: commit or abort it first")
-            self._store.create()
             session = self._name_session(session_id)
-            scope = self._frozen_scope()
+            with self._store.creating():
+                scope = self._frozen_scope()
             if isolated:
                 self._isolated = Isolated(self.workspace, self._store, scope, session)
                 self._isolated.begin()
@@ -164,7 +164,9 @@ class ACIDWorkspace:
             recordings = Path(self.recorder.output_dir).resolve()
             if self.workspace in recordings.parents:
                 excluded |= {recordings.relative_to(self.workspace).as_posix()}
-        write_durably(path, json.dumps({"excluded": sorted(excluded), "max_file_bytes": self._max_file_bytes}).encode())
+        scope = {"excluded": sorted(excluded), "max_file_bytes": self._max_file_bytes}
+        if scope != known or not path.exists():
+            write_durably(path, json.dumps(scope).encode())
         return Scope(excluded=frozenset(excluded), max_file_bytes=self._max_file_bytes)
 
     def savepoint(

@@ -6,6 +6,7 @@ cleared. Killed before the journal is written, nothing has happened; killed afte
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import os
@@ -96,7 +97,8 @@ class Line:
 
     def close(self) -> None:
         """Keep the stats for the next process and give the lock back."""
-        if self.folder.is_dir():
+        # On a full disk the next process only has to read all files again; the lock must be given back in any case.
+        with contextlib.suppress(OSError):
             self.scanner.dump(self.folder / "seen.json")
         self.lock.release()
 
@@ -145,20 +147,25 @@ class Line:
         try:
             manifest, fresh = self.scanner.scan(writer.keep)
             if unless(manifest):
-                writer.abandon()
+                self._give_up(writer)
                 return None
             number = max(self.savepoints, default=0) + 1
             about = self._about(manifest, kind=kind, label=label, session=session, frame=frame, node=node)
             made = writer.write(self.name, number, base, manifest, about)
         except OSError as error:
-            writer.abandon()
+            self._give_up(writer)
             raise WorkspaceError(f"{self.root} could not be read: {error}. No savepoint was taken.") from error
         except BaseException:
-            writer.abandon()
+            self._give_up(writer)
             raise
         self.scanner.accept(fresh)
         self.add(made, manifest)
         return made
+
+    def _give_up(self, writer: SavepointWriter) -> None:
+        """Stop a savepoint, and free the room that its half-written pack takes."""
+        if writer.abandon():
+            self._clear_leavings()
 
     def _about(self, manifest: Manifest, **known: Any) -> dict[str, Any]:
         return {

@@ -181,8 +181,9 @@ class Scanner:
                 elif kind != stat.S_IFREG and kind != stat.S_IFLNK:
                     left_out[path] = "no regular file (a socket, pipe or device)"
                 elif now.st_size > largest:
-                    left_out[path] = f"larger than {largest / 1048576:g} MB"
+                    left_out[path] = f"larger than {largest:,} bytes"
                 elif self._counting:
+                    self._files += 1
                     self._bytes += now.st_size
                     covered = True
                 else:

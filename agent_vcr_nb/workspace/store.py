@@ -6,13 +6,14 @@ can be given up alone. What git's trees cannot hold stands in the commit's messa
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import fcntl
 import json
 import os
 import subprocess
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -67,11 +68,19 @@ class Store:
         self.path = path
         self.git = Git(path / "repo.git")
 
-    def create(self) -> None:
-        """Make the store's folders, readable for its owner alone, and the repository."""
+    @contextlib.contextmanager
+    def creating(self) -> Iterator[None]:
+        """Make the store's folders, readable for its owner alone, and the repository; others wait in the meantime."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.chmod(self.path, 0o700)
-        self.git.create()
+        lock = Lock(self.path / "lock")
+        lock.take(wait_s=60.0, what=f"the store {self.path}")
+        try:
+            self.git.create()
+            self.umask()
+            yield
+        finally:
+            lock.release()
 
     def line_folder(self, line: str) -> Path:
         """Return the folder with lock, journal and stats of a line."""
@@ -225,12 +234,13 @@ class SavepointWriter:
         _end(process)
         return failed("fast-import", process.returncode, error)
 
-    def abandon(self) -> None:
-        """Stop writing; what was written is removed by the next sweep."""
+    def abandon(self) -> bool:
+        """Stop writing; return whether anything was written, which then lies about (see Store.clear_leavings)."""
         if self._process is not None:
             self._process.kill()
             _end(self._process)
             self._process = None
+        return self._pipe is not None
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -302,6 +302,7 @@ class ScrubberView {
     this.errors.disabled = nextError(rows, -1) === null;
     this.root.dataset.count = String(count);
     this.root.dataset.frame = String(this.frame);
+    this.root.dataset.epoch = String(this.model.get("epoch"));
     this.#writeLegend();
   }
 
