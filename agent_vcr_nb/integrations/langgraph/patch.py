@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import weakref
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -18,6 +19,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.pregel import Pregel
 
 from agent_vcr_nb.core.errors import UsageError
+from agent_vcr_nb.core.policy import ResumePolicy
 from agent_vcr_nb.core.recorder import VCRRecorder
 from agent_vcr_nb.core.steps import active_recorder, chosen_recorder
 from agent_vcr_nb.integrations.functions import step
@@ -157,7 +159,8 @@ def _recording_stream(original: Any) -> Any:
 def _stream(original: Any, graph: Any, input: Any, tap: Tap, options: dict[str, Any]) -> Iterator[Any]:
     failed = True
     try:
-        yield from original(graph, input, recorded_config(tap), **options)
+        with tap.serving:
+            yield from original(graph, None if tap.resumed else input, recorded_config(tap), **options)
         failed = False
     finally:
         tap.run.close()
@@ -178,8 +181,9 @@ def _recording_astream(original: Any) -> Any:
 async def _astream(original: Any, graph: Any, input: Any, tap: Tap, options: dict[str, Any]) -> AsyncIterator[Any]:
     failed = True
     try:
-        async for item in original(graph, input, recorded_config(tap), **options):
-            yield item
+        with tap.serving:
+            async for item in original(graph, None if tap.resumed else input, recorded_config(tap), **options):
+                yield item
         failed = False
     finally:
         tap.run.close()
@@ -221,7 +225,14 @@ def outermost(
     asynchronous: bool,
 ) -> Tap:
     """Return the tap of a new run of a graph that no other graph called; sets `options` so that it sees everything."""
-    run = GraphRun(recorder, how_called(config, options, asynchronous), asynchronous=asynchronous)
+    call = how_called(config, options, asynchronous)
+    if isinstance(recorder.policy, ResumePolicy):
+        tap = _follow(recorder, recorder.policy, graph, call)
+        tap.config = config
+        tap.run.knows("", graph)
+        options["durability"] = "sync"
+        return tap
+    run = GraphRun(recorder, call, asynchronous=asynchronous)
     run.knows("", graph)
     saver = ((config or {}).get("configurable") or {}).get(seams.CHECKPOINTER) or graph.checkpointer
     inner = saver if isinstance(saver, BaseCheckpointSaver) else None
@@ -232,6 +243,22 @@ def outermost(
     tap = Tap(run, inner, at_exit=at_exit)
     tap.config = config
     return tap
+
+
+_followed: weakref.WeakKeyDictionary[VCRRecorder, tuple[str, int]] = weakref.WeakKeyDictionary()
+"""How many graphs the program has called that is run again into a recorder's session."""
+
+
+def _follow(recorder: VCRRecorder, policy: ResumePolicy, graph: Any, call: dict[str, Any]) -> Tap:
+    """Return the tap of a graph that a resumed program calls itself."""
+    from agent_vcr_nb.integrations.langgraph.resuming import follow
+
+    session = recorder.get_session()
+    session_id = session.session_id if session else ""
+    before, nth = _followed.get(recorder, (session_id, 0))
+    nth = nth if before == session_id else 0
+    _followed[recorder] = (session_id, nth + 1)
+    return follow(recorder, policy, graph, nth, call)
 
 
 def how_called(config: Mapping[str, Any] | None, options: Mapping[str, Any], asynchronous: bool) -> dict[str, Any]:

@@ -28,10 +28,15 @@ from agent_vcr_nb.integrations.langgraph.run import GraphRun
 
 
 @contextlib.contextmanager
-def serving(graph: Any, run: GraphRun, policy: ResumePolicy, recorded: RecordedGraphs) -> Iterator[None]:
-    """Within this block the graph asks the policy before it runs a node, a model or a tool."""
+def serving(
+    graph: Any, run: GraphRun, policy: ResumePolicy, recorded: RecordedGraphs, *, everything: bool = False
+) -> Iterator[None]:
+    """Within this block the graph asks the policy before it runs a node, a model or a tool.
+
+    Nodes and calls are left alone where the policy lets all of them run, unless it may serve `everything`.
+    """
     inside_a_node = policy.target not in recorded.frames
-    if not inside_a_node and policy.mode is ResumeMode.FORK and not policy.skip:
+    if not everything and not inside_a_node and policy.mode is ResumeMode.FORK and not policy.skip:
         yield
         return
     with _stubbed(graph, run, policy, recorded), _patched_calls(run, policy):
