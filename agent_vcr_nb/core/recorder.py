@@ -36,7 +36,7 @@ from agent_vcr_nb.core.frame import (
 from agent_vcr_nb.core.journal import SCHEMA, Durability, Journal, session_path
 from agent_vcr_nb.core.policy import Call, Edit, Policy, RecordPolicy, Return
 from agent_vcr_nb.core.redact import Redactor
-from agent_vcr_nb.core.steps import Place, Scope, Step, became_latest, chosen_recorder, current_scope, was_closed
+from agent_vcr_nb.core.steps import Place, Scope, Step, became_latest, chosen_recorder, scope_now, was_closed
 from agent_vcr_nb.core.writer import FrameWriter, known, logger
 
 if TYPE_CHECKING:
@@ -468,7 +468,7 @@ class VCRRecorder:
 
     def scope_here(self) -> Scope:
         """Return the scope that a step which begins here runs inside; the session itself where there is none."""
-        scope = current_scope.get()
+        scope = scope_now()
         return scope if scope is not None and scope.recorder is self else self._root
 
     def _write_returned(self, step: Step, decision: Return) -> None:
