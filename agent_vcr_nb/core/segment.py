@@ -41,6 +41,7 @@ class Segment:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._fd = -1
         self._fd = _open(path)
         self.position = 0
         """Up to here the file has been scanned."""

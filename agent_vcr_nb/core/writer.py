@@ -161,10 +161,13 @@ class FrameWriter:
 
     def _count(self, metadata: FrameMetadata) -> None:
         self._errors += bool(metadata.error_type)
-        if metadata.tokens is not None:
-            self._tokens = (self._tokens or 0) + metadata.tokens
-        if metadata.cost_usd is not None:
-            self._cost = (self._cost or 0.0) + metadata.cost_usd
+        try:
+            if metadata.tokens is not None:
+                self._tokens = (self._tokens or 0) + int(metadata.tokens)
+            if metadata.cost_usd is not None:
+                self._cost = (self._cost or 0.0) + float(metadata.cost_usd)
+        except Exception as error:  # figures that are no numbers
+            self.lose(ValueError(f"a step's figures are no numbers, so they are not added up: {error}"), frame=False)
 
     def drawn(self, key: str, value: Any) -> None:
         """Write a time, an id or a random number that the agent drew."""
