@@ -78,7 +78,7 @@ class FrameWriter:
 
     def _start_line(self, step: Step, journal: Journal) -> None:
         number = self.next_number
-        step.writer = self
+        step.writer, step.renewals = self, self._renewals
         if step.lane is None:
             step.lane, step.lane_number = self._lane()
         self._all_lanes.add(step.lane)
@@ -133,6 +133,9 @@ class FrameWriter:
                 states = dict(kept)
             else:
                 states = self._section(journal, lane, "input", number, step.input_state, notes)
+        elif step.writer is not None and step.renewals != self._renewals:
+            # Its start is in another file: one that was deleted, or that of the process this one was forked from.
+            states = self._section(journal, lane, "input", number, step.input_state, notes)
         if output_state is not None:
             states |= self._section(journal, lane, "output", number, output_state, notes)
         if update is not None:
