@@ -131,12 +131,25 @@ def test_a_forked_child_records_into_a_segment_and_the_parent_goes_on(recorder):
     assert [f.output_state["n"] for f in frames if f.node_name == "in parent"] == [1, 2]
 
 
+def test_a_step_that_a_forked_child_ends_stands_in_the_child_s_segment_with_its_input(recorder):
+    begun = recorder.begin("outer", {**FILLER, "a": 1})
+    child = os.fork()
+    if child == 0:
+        begun.finish({"who": "child"})
+        os._exit(recorder.lost)
+    assert os.waitpid(child, 0)[1] == 0
+    begun.finish({"who": "parent"})
+    frames = checked(recorder)
+    assert sorted(frame.output_state["who"] for frame in frames) == ["child", "parent"]
+    assert [frame.input_state["a"] for frame in frames] == [1, 1]
+
+
 def test_a_fork_while_another_thread_is_writing_does_not_halt_the_child(recorder):
     halt = threading.Event()
 
     def write():
         while not halt.is_set():
-            recorder.record_step("t", FILLER, FILLER)
+            recorder.record_step("t", {"page": "p" * 2000}, {})
 
     writing = threading.Thread(target=write)
     writing.start()
