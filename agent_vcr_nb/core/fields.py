@@ -36,8 +36,17 @@ def _is_dict(value: Any) -> bool:
     return type(value) is dict
 
 
+def _is_fields(value: Any) -> bool:
+    """An object, or one whose keys are no strings (see encoding)."""
+    return type(value) is dict and value.get(TAG, "dict") == "dict"
+
+
 def _is_text(value: Any) -> bool:
     return type(value) is str
+
+
+def _is_operations(value: Any) -> bool:
+    return type(value) is list and all(type(item) is dict for item in value)
 
 
 def _is_delta(value: Any) -> bool:
@@ -61,8 +70,9 @@ _FRAME: dict[str, tuple[Callable[[Any], bool], str]] = {
     "provenance": (_one_of(*Provenance), "a provenance"),
     "call": (_is_texts, "a list of texts"),
     "lossy": (_is_texts, "a list of texts"),
-    "metadata": (_is_dict, "an object"),
+    "metadata": (lambda value: type(value) is dict and TAG not in value, "an object"),
     "exception": (_is_dict, "an object"),
+    "edit": (_is_operations, "a list of operations"),
     "input_state": (_is_dict, "an object"),
     "output_state": (_is_dict, "an object"),
     "input_delta": (_is_delta, "a base and operations"),
@@ -76,9 +86,9 @@ _HEADER: dict[str, tuple[Callable[[Any], bool], str]] = {
     "forked_from_frame": (_is_number, "a frame's number"),
     "first": (_is_number, "a frame's number"),
     "after_segment": (_is_number, "a number"),
-    "metadata": (_is_dict, "an object"),
+    "metadata": (_is_fields, "an object"),
     "tags": (lambda value: type(value) is list, "a list"),
-    "edit": (lambda value: type(value) is list and all(type(op) is dict for op in value), "a list of operations"),
+    "edit": (_is_operations, "a list of operations"),
 }
 _VALUE: dict[str, tuple[Callable[[Any], bool], str]] = {"key": (_is_text, "text"), "before": (_is_number, "a number")}
 _END: dict[str, tuple[Callable[[Any], bool], str]] = {
@@ -89,10 +99,17 @@ _KINDS = {"frame": _FRAME, "start": _FRAME, "session": _HEADER, "value": _VALUE,
 
 
 def check_fields(kind: str, data: dict[str, Any]) -> dict[str, Any]:
-    """Return `data` of a line of that type; raises RecordingError that names the first member of another type."""
+    """Return `data` of a line of that type; raises RecordingError that names the first member of another type.
+
+    A member that is null says nothing, so it is taken out.
+    """
     for name, (fits, expected) in _KINDS.get(kind, {}).items():
-        value = data.get(name)
-        if value is not None and not fits(value):
+        if name not in data:
+            continue
+        value = data[name]
+        if value is None:
+            del data[name]
+        elif not fits(value):
             raise RecordingError(f"its {name} is {str(value)[:80]!r}, and {expected} was expected")
     if kind == "value" and not ("key" in data and "before" in data and "value" in data):
         raise RecordingError("it lacks its key, its place or its value")
@@ -103,22 +120,22 @@ def check_fields(kind: str, data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_figures(metadata: dict[str, Any]) -> None:
+    """Make figures plain numbers, because the ledger adds them up; what is none is kept as one of the user's own."""
+    for name in [name for name, value in metadata.items() if value is None]:
+        del metadata[name]
+    if not _is_fields(metadata.setdefault("custom", {})):
+        raise RecordingError(f"its custom is {str(metadata['custom'])[:80]!r}, and an object was expected")
     for name in _FIGURES:
         value = metadata.get(name)
-        if type(value) is dict and TAG in value:  # a Decimal, a numpy number: the ledger adds them up as plain ones
-            value = _plain_number(decode(value))
-            metadata[name] = value
+        if type(value) is dict and TAG in value:  # a Decimal, a numpy number
+            metadata[name] = value = _plain_number(decode(value))
         if value is not None and type(value) not in (int, float):
-            raise RecordingError(f"its {name} is {str(value)[:80]!r}, and a number was expected")
+            metadata["custom"] = {**metadata["custom"], name: metadata.pop(name)}
     for name in ("error_type", "error_message", "traceback", "model"):
-        value = metadata.get(name)
-        if type(value) is dict and TAG in value:
-            metadata[name] = str(decode(value))
-        elif value is not None and type(value) is not str:
-            raise RecordingError(f"its {name} is {str(value)[:80]!r}, and text was expected")
-    custom = metadata.get("custom")
-    if custom is not None and type(custom) is not dict:
-        raise RecordingError(f"its custom is {str(custom)[:80]!r}, and an object was expected")
+        if name in metadata and type(metadata[name]) is not str:
+            metadata["custom"] = {**metadata["custom"], name: metadata.pop(name)}
+    if not metadata["custom"]:
+        del metadata["custom"]
 
 
 def _plain_number(value: Any) -> Any:

@@ -290,7 +290,7 @@ class VCRRecorder:
             tokens_input=tokens_input,
             tokens_output=tokens_output,
             cost_usd=cost_usd,
-            custom=dict(metadata or {}),
+            custom={} if metadata is None else _as_state(metadata),
         )
         figures.tokens_used = figures.tokens
         return self.record_step(

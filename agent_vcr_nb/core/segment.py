@@ -42,6 +42,7 @@ class Segment:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._fd = -1
         self._fd = _open(path)
         self.position = 0
         """Up to here the file has been scanned."""
@@ -186,7 +187,7 @@ class Segment:
         if told:
             return self._take_numbered(data[begin:end], int(told[2]), place, is_start=told[1] == b"start")
         ours = data.startswith((_FRAME, _START), begin) or data[end - 18 : end - 10] == b',"crc":"'
-        if data.startswith(_UNNUMBERED, begin) and not ours:
+        if data.startswith(_UNNUMBERED, begin) and data.endswith(b"}", begin, end) and not ours:
             self._reserve(self.count + 1)
             self.frame_at[-1], self.frame_end[-1] = place
             return 1

@@ -126,6 +126,7 @@ class Step:
         "number",
         "parent",
         "provenance",
+        "renewals",
         "started_at",
         "unwritten",
         "writer",
@@ -147,6 +148,7 @@ class Step:
         self.lane: Lane | None = None
         self.lane_number = 0
         self.writer: FrameWriter | None = None
+        self.renewals = 0
         self.unwritten: tuple[int, dict[str, Any]] | None = None
         self.clock = time.perf_counter()
         self.started_at = ""
