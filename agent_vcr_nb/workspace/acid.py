@@ -360,6 +360,7 @@ class ACIDWorkspace:
     def _open_line(self) -> Line:
         if self._line is None:
             raise UsageError(f"no transaction in {self.workspace}: call begin() first")
+        self._line.recover()  # an operation of this process may have been interrupted by Ctrl-C
         return self._line
 
     def _looking(self) -> Line:

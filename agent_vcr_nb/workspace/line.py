@@ -98,7 +98,8 @@ class Line:
         """Keep the stats for the next process and give the lock back."""
         # On a full disk the next process only has to read all files again; the lock must be given back in any case.
         with contextlib.suppress(OSError):
-            self.scanner.dump(self.folder / "seen.json")
+            if self.lock.is_held:
+                self.scanner.dump(self.folder / "seen.json")
         self.lock.release()
 
     def _clear_leavings(self) -> None:
@@ -257,6 +258,9 @@ class Line:
                 "Move them and try again; nothing was changed.",
                 [path for path, _ in plan.blocked],
             )
+        if os.path.lexists(self.root / STAGING):
+            self.forget(safety)
+            raise ConflictError(f"{self.root / STAGING} is in the way: rename it and try again", [STAGING])
         entry = {"operation": operation, "target": target.number, "safety": safety.number}
         earlier = self.journal.read()
         self.journal.write({**entry, "done": False})

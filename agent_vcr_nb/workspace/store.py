@@ -278,6 +278,7 @@ class Lock:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._fd: int | None = None
+        self._pid = 0
 
     def take(self, *, wait_s: float = 0.0, what: str = "the workspace") -> None:
         """Take the lock, or raise BusyWorkspaceError after waiting so long."""
@@ -299,13 +300,20 @@ class Lock:
                 time.sleep(0.01)
         os.truncate(fd, 0)
         os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
-        self._fd = fd
+        self._fd, self._pid = fd, os.getpid()
 
     def release(self) -> None:
         """Give the lock back."""
         if self._fd is not None:
+            if self.is_held:
+                fcntl.flock(self._fd, fcntl.LOCK_UN)  # closing would not do while a forked child has it open too
             os.close(self._fd)
             self._fd = None
+
+    @property
+    def is_held(self) -> bool:
+        """True in the process that took the lock; a forked child only inherits the descriptor."""
+        return self._fd is not None and self._pid == os.getpid()
 
 
 def _savepoint(number: int, commit: str, tree: str, about: Mapping[str, Any]) -> Savepoint:
