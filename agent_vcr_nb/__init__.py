@@ -11,24 +11,28 @@ from typing import Any
 
 _HOME = {
     "VCRRecorder": "core.recorder",
-    "AsyncVCRRecorder": "core.recorder",
+    "AsyncVCRRecorder": "core.async_recorder",
     "VCRPlayer": "core.player",
     "AsyncVCRPlayer": "core.player",
     "ResumeConfig": "core.resume",
-    "ResumeMode": "core.resume",
+    "ResumeMode": "core.policy",
     "Frame": "core.frame",
     "FrameType": "core.frame",
     "FrameMetadata": "core.frame",
     "Session": "core.frame",
     "CostLedger": "core.ledger",
+    "ACIDWorkspace": "workspace.acid",
     "step": "integrations.functions",
+    "annotate": "integrations.functions",
     "now": "integrations.functions",
     "uuid4": "integrations.functions",
     "random": "integrations.functions",
-    "register": "core.codec",
+    "register": "core.encoding",
+    "install": "integrations.installing",
+    "uninstall": "integrations.installing",
 }
 
-__all__ = ["__version__", *sorted(_HOME)]  # noqa: PLE0604
+__all__ = ["__version__", *sorted(_HOME)]
 
 
 def __getattr__(name: str) -> Any:

@@ -201,11 +201,7 @@ def _is_stub(node: ast.FunctionDef | ast.AsyncFunctionDef, scope: Scope, text: s
     body = [
         item
         for item in node.body
-        if not (
-            isinstance(item, ast.Expr)
-            and isinstance(item.value, ast.Constant)
-            and item.value.value is not ...
-        )
+        if not (isinstance(item, ast.Expr) and isinstance(item.value, ast.Constant) and item.value.value is not ...)
     ]
     if len(body) > 1 or (body and not isinstance(body[0], (ast.Pass, ast.Expr, ast.Raise))):
         return False

@@ -37,14 +37,10 @@ def read(file: Path) -> Counter[str]:
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
         if document["version"] != VERSION:
-            raise IndexFileError(
-                f"{file}: baseline version {document['version']}, expected {VERSION}: write it anew"
-            )
+            raise IndexFileError(f"{file}: baseline version {document['version']}, expected {VERSION}: write it anew")
         return Counter({key: int(entry["count"]) for key, entry in document["findings"].items()})
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise IndexFileError(
-            f"{file} is no baseline ({error}): write it anew with `sentinel baseline`"
-        ) from error
+        raise IndexFileError(f"{file} is no baseline ({error}): write it anew with `sentinel baseline`") from error
 
 
 def unknown(findings: Iterable[Finding], known: Counter[str]) -> list[Finding]:

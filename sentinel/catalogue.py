@@ -40,9 +40,7 @@ RULES = {
         Rule("reimplemented-name", "", _WARNING, "A function of this name does a similar thing elsewhere."),
         Rule("function-too-long", "PLR0915", _CRITICAL, "A function has more lines than allowed."),
         Rule("too-complex", "C901", _CRITICAL, "Cyclomatic complexity, counted as ruff counts it."),
-        Rule(
-            "too-cognitive", "", _WARNING, "Cognitive complexity after SonarSource: how hard it is to read."
-        ),
+        Rule("too-cognitive", "", _WARNING, "Cognitive complexity after SonarSource: how hard it is to read."),
         Rule("too-many-parameters", "PLR0913", _WARNING, "A function takes more parameters than allowed."),
         Rule("nested-too-deep", "PLR1702", _WARNING, "Blocks are nested deeper than allowed."),
         Rule("too-many-returns", "PLR0911", _WARNING, "A function returns at more places than allowed."),
@@ -61,6 +59,4 @@ RULES = {
         Rule("ignore-without-reason", "", _WARNING, "`# sentinel: ignore[rule]` gives no reason."),
     )
 }
-DUPLICATE_RULES = frozenset(
-    {"duplicate-function", "duplicate-constants", "near-duplicate", "reimplemented-name"}
-)
+DUPLICATE_RULES = frozenset({"duplicate-function", "duplicate-constants", "near-duplicate", "reimplemented-name"})

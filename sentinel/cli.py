@@ -43,9 +43,7 @@ def _commands() -> None:
 def _limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for name in reversed(_LIMITS):
         option = "--" + name.replace("_", "-")
-        command = click.option(option, name, type=click.IntRange(min=0), help="Overrides pyproject.toml.")(
-            command
-        )
+        command = click.option(option, name, type=click.IntRange(min=0), help="Overrides pyproject.toml.")(command)
     return command
 
 
@@ -58,18 +56,14 @@ def _sentinel_for(target: Path, limits: dict[str, Any]) -> tuple[Sentinel, list[
     config = replace(configuration.load(root), **given)
     found = list(files(target, config.exclude))
     if not found:
-        raise UsageError(
-            f"{target} holds nothing to scan: no file in a language that is read, or all are ignored"
-        )
+        raise UsageError(f"{target} holds nothing to scan: no file in a language that is read, or all are ignored")
     return Sentinel(config=config, root=root), found
 
 
 @_commands.command()
 @click.argument("target", type=click.Path(path_type=Path), default=".")
 @click.option("--format", "form", type=click.Choice(list(report.FORMATS)), default="text", show_default=True)
-@click.option(
-    "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write there instead of printing."
-)
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write there instead of printing.")
 @click.option("--no-baseline", is_flag=True, help="Report known findings too.")
 @_limit_options
 def scan(target: Path, form: str, output: Path | None, no_baseline: bool, **limits: int | None) -> int:
@@ -109,9 +103,7 @@ def watch(target: Path) -> int:
     click.echo(f"watching {target}", err=True)
     left: set[str] = set()
     for result in changes(sentinel, target):
-        click.echo(
-            result.feedback(sentinel.config.feedback) or f"[sentinel] {result.path}: nothing new to fix"
-        )
+        click.echo(result.feedback(sentinel.config.feedback) or f"[sentinel] {result.path}: nothing new to fix")
         (left.add if result.caused else left.discard)(result.path)
     return 1 if left else 0
 

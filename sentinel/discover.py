@@ -30,8 +30,7 @@ def files(target: Path, exclude: tuple[str, ...] = ()) -> Iterator[Path]:
     if target.is_file():
         if language_of(target.name) is None:
             raise UsageError(
-                f"{target} is no file that Sentinel reads: "
-                "expected Python, a notebook, JS, TS, Go, Rust or Java"
+                f"{target} is no file that Sentinel reads: expected Python, a notebook, JS, TS, Go, Rust or Java"
             )
         yield target
         return

@@ -66,9 +66,7 @@ def fingerprint(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Fingerprint
     tokens = _tokens(function)
     if len(tokens.out) < MIN_TOKENS or tokens.statements < 2:
         return None
-    return from_tokens(
-        tokens.out, tokens.names, tokens.constants, tokens.locals, tokens.statements, tokens.control
-    )
+    return from_tokens(tokens.out, tokens.names, tokens.constants, tokens.locals, tokens.statements, tokens.control)
 
 
 def from_tokens(
@@ -214,11 +212,7 @@ def is_candidate(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
         name = target.attr if isinstance(target, ast.Attribute) else getattr(target, "id", "")
         if name in ("overload", "abstractmethod", "abstractproperty", "setter", "deleter"):
             return False
-    body = [
-        item
-        for item in function.body
-        if not (isinstance(item, ast.Expr) and isinstance(item.value, ast.Constant))
-    ]
+    body = [item for item in function.body if not (isinstance(item, ast.Expr) and isinstance(item.value, ast.Constant))]
     if not body or (len(body) == 1 and isinstance(body[0], (ast.Pass, ast.Raise))):
         return False
     return not all(_initialises(item) for item in body)

@@ -156,9 +156,7 @@ class Index:
             self.by_name.setdefault(entry.name, []).append(entry.id)
         return entry
 
-    def set_classes(
-        self, path: str, record: FileRecord, classes: tuple[tuple[str, tuple[str, ...]], ...]
-    ) -> None:
+    def set_classes(self, path: str, record: FileRecord, classes: tuple[tuple[str, tuple[str, ...]], ...]) -> None:
         """Set the classes of a file, by which overrides are told."""
         if record.classes == classes:
             return

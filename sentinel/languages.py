@@ -38,8 +38,7 @@ def _types(text: str) -> frozenset[str]:
 
 _JS: dict[str, Any] = {
     "functions": _types(
-        "function_declaration generator_function_declaration method_definition arrow_function "
-        "function_expression"
+        "function_declaration generator_function_declaration method_definition arrow_function function_expression"
     ),
     "owners": _types("class_declaration class interface_declaration"),
     "branches": _types(
@@ -47,8 +46,7 @@ _JS: dict[str, Any] = {
         "ternary_expression && || ??"
     ),
     "blocks": _types(
-        "if_statement for_statement for_in_statement while_statement do_statement switch_statement "
-        "try_statement"
+        "if_statement for_statement for_in_statement while_statement do_statement switch_statement try_statement"
     ),
 }
 GRAMMARS = {
@@ -59,9 +57,7 @@ GRAMMARS = {
         "tree_sitter_go",
         functions=_types("function_declaration method_declaration"),
         branches=_types("if_statement for_statement expression_case type_case communication_case && ||"),
-        blocks=_types(
-            "if_statement for_statement expression_switch_statement type_switch_statement select_statement"
-        ),
+        blocks=_types("if_statement for_statement expression_switch_statement type_switch_statement select_statement"),
     ),
     "rust": Grammar(
         "tree_sitter_rust",

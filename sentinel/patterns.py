@@ -98,14 +98,10 @@ def mutable_defaults(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterat
     """Defaults that all calls would share."""
     arguments = function.args
     for default in (*arguments.defaults, *arguments.kw_defaults):
-        displayed = isinstance(
-            default, (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp)
-        )
+        displayed = isinstance(default, (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp))
         called = isinstance(default, ast.Call) and last_name(default.func) in _MUTABLE_CALLS
         if default is not None and (displayed or called):
-            message = (
-                f"{function.name}() has a mutable default shared by all calls - use None and make it inside"
-            )
+            message = f"{function.name}() has a mutable default shared by all calls - use None and make it inside"
             yield Hit("mutable-default", default, message)
 
 
@@ -163,7 +159,5 @@ def _named_secret(name: str, value: ast.expr) -> Hit | None:
 
 
 def _secret(node: ast.Constant, kind: str) -> Hit:
-    message = (
-        f"a {kind} stands in the source - read it from the environment, and replace it: it is public now"
-    )
+    message = f"a {kind} stands in the source - read it from the environment, and replace it: it is public now"
     return Hit("hardcoded-secret", node, message)

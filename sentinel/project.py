@@ -39,9 +39,7 @@ class Project:
         self.stamps: dict[str, tuple[int, int]] = {}
         """Time of change (ns) and size of each file that was read from disk, when it was read."""
         self._off = {rule_name(name) for name in config.ignore}
-        self._off_for = [
-            (pattern, {rule_name(name) for name in rules}) for pattern, rules in config.per_file_ignores
-        ]
+        self._off_for = [(pattern, {rule_name(name) for name in rules}) for pattern, rules in config.per_file_ignores]
 
     def relative(self, path: Path | str) -> str:
         """The name of a file in findings: relative to the root, or absolute when it lies outside."""
@@ -143,9 +141,7 @@ class Project:
         placed.sort(key=lambda item: (item[0], item[1].rule))
         return [finding for _, finding in placed]
 
-    def _duplicates(
-        self, facts: FileFacts, entries: list[Entry], off: set[str]
-    ) -> Iterator[tuple[int, Finding]]:
+    def _duplicates(self, facts: FileFacts, entries: list[Entry], off: set[str]) -> Iterator[tuple[int, Finding]]:
         by_place = {}
         for chunk in facts.chunks:
             if chunk.facts is not None:

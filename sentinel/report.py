@@ -22,9 +22,7 @@ def as_text(findings: Sequence[Finding], files: int) -> str:
         lines.append(path)
         for item in worst_first(by_path[path]):
             cell = "" if item.cell is None else f"cell {item.cell}:"
-            lines.append(
-                f"  {cell}{item.line:<5} {item.severity.upper():<8}  {item.message}  [{_label(item)}]"
-            )
+            lines.append(f"  {cell}{item.line:<5} {item.severity.upper():<8}  {item.message}  [{_label(item)}]")
     counts = Counter(finding.severity for finding in findings)
     total = f"{counts['critical']} critical, {counts['warning']} warnings" if findings else "clean"
     lines.append(f"{_files(files)}: {total}")

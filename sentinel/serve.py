@@ -118,9 +118,7 @@ def serve(sentinel: Sentinel, started: Callable[[str], None]) -> None:
     path = socket_path(sentinel.root)
     if path.exists():
         if _listens(path):
-            raise UsageError(
-                f"a daemon for {sentinel.root} is running already: stop it with `sentinel serve --stop`"
-            )
+            raise UsageError(f"a daemon for {sentinel.root} is running already: stop it with `sentinel serve --stop`")
         path.unlink()
     if not sentinel.load_index():
         sentinel.index()

@@ -52,9 +52,7 @@ def index_file(project: Project) -> Path:
 
 def _title(project: Project) -> bytes:
     settings = hashlib.blake2b(repr(project.config).encode(), digest_size=8).hexdigest()
-    return (
-        f"sentinel-index {FORMAT} {sys.byteorder} {sys.version_info[:2]} {settings} {project.root}\n".encode()
-    )
+    return f"sentinel-index {FORMAT} {sys.byteorder} {sys.version_info[:2]} {settings} {project.root}\n".encode()
 
 
 def save(project: Project) -> None:
@@ -141,9 +139,7 @@ def _fill(project: Project, arrays: dict[str, array[int]], tail: dict[str, Any])
         index.postings[kind] = Postings(arrays[f"postings_{kind}"])
     rows, entries = tail["rows"], index.entries
     for path, count, classes, known, stamp in tail["files"]:
-        record = FileRecord(
-            list(range(len(entries), len(entries) + count)), (), [tuple(item) for item in known]
-        )
+        record = FileRecord(list(range(len(entries), len(entries) + count)), (), [tuple(item) for item in known])
         index.files[path] = record
         index.set_classes(path, record, tuple((name, tuple(bases)) for name, bases in classes))
         if stamp is not None:

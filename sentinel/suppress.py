@@ -33,9 +33,7 @@ def read(text: str) -> tuple[list[Ignore], list[RawFinding]]:
                 ignores.append(Ignore(line, frozenset(map(_rule_of, names))))
             else:
                 message = "without a reason this silences nothing - write `# sentinel: ignore[rule] reason`"
-                raw = RawFinding(
-                    "ignore-without-reason", line, line, (line, line), "", message, comment.strip()
-                )
+                raw = RawFinding("ignore-without-reason", line, line, (line, line), "", message, comment.strip())
                 findings.append(raw)
         elif noqa := _NOQA.search(comment):
             codes = frozenset(re.split(r"[,\s]+", noqa[1].strip())) if noqa[1] else frozenset()
@@ -70,7 +68,6 @@ def comments(text: str) -> Iterable[tuple[int, str]]:
 def silenced(rule: str, line: int, head: tuple[int, int], ignores: Sequence[Ignore]) -> bool:
     """True when a comment on the finding's line, or on its function's signature, silences the rule."""
     return any(
-        (ignore.line == line or head[0] <= ignore.line <= head[1])
-        and (not ignore.rules or rule in ignore.rules)
+        (ignore.line == line or head[0] <= ignore.line <= head[1]) and (not ignore.rules or rule in ignore.rules)
         for ignore in ignores
     )

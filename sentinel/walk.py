@@ -121,9 +121,7 @@ def _function(walk: Walk, node: Any, scope: Scope, blocks: int, nesting: int) ->
     walk.block(node.body, inner, 0, 0)
 
 
-def _arguments(
-    walk: Walk, arguments: ast.arguments, outer: Scope, inner: Scope, blocks: int, nesting: int
-) -> None:
+def _arguments(walk: Walk, arguments: ast.arguments, outer: Scope, inner: Scope, blocks: int, nesting: int) -> None:
     for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
         inner.bound.add(argument.arg)
         walk.annotation(argument.annotation, outer)

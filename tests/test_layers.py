@@ -18,10 +18,7 @@ FORBIDDEN = {
     | FRAMEWORK
     | FACES
     | {f"{OURS}.verbs", f"{OURS}.workspace", f"{OURS}.integrations", "sentinel"},
-    "agent_vcr_nb/workspace": JUPYTER
-    | FRAMEWORK
-    | FACES
-    | {f"{OURS}.verbs", f"{OURS}.integrations", "sentinel"},
+    "agent_vcr_nb/workspace": JUPYTER | FRAMEWORK | FACES | {f"{OURS}.verbs", f"{OURS}.integrations", "sentinel"},
     "agent_vcr_nb/integrations": JUPYTER | FACES | {f"{OURS}.verbs", f"{OURS}.workspace", "sentinel"},
     "agent_vcr_nb/verbs": JUPYTER | FRAMEWORK | FACES | {"sentinel"},
     "agent_vcr_nb/cli.py": JUPYTER | FRAMEWORK | {f"{OURS}.notebook", f"{OURS}.tui"},

@@ -67,9 +67,7 @@ class DivergedError(VCRError):
     step is not in it), ``key`` of the step, ``expected`` and ``found``.
     """
 
-    def __init__(
-        self, session: str, frame: int | None, key: str, *, expected: Any, found: Any, next_step: str
-    ) -> None:
+    def __init__(self, session: str, frame: int | None, key: str, *, expected: Any, found: Any, next_step: str) -> None:
         self.session, self.frame, self.key = session, frame, key
         self.expected, self.found = expected, found
         place = f"frame {frame} ({key})" if frame is not None else f"step {key}"

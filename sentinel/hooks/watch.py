@@ -31,7 +31,13 @@ def changes(sentinel: Sentinel, folder: Path, stop: threading.Event | None = Non
         raise UsageError("watching needs watchfiles: pip install 'agent-vcr-nb[watch]'") from error
     sentinel.index()
     watching = False
-    options: dict[str, Any] = {"stop_event": stop, "debounce": 100, "step": 20, "rust_timeout": 200, "raise_interrupt": False}
+    options: dict[str, Any] = {
+        "stop_event": stop,
+        "debounce": 100,
+        "step": 20,
+        "rust_timeout": 200,
+        "raise_interrupt": False,
+    }
     for batch in watchfiles.watch(folder, yield_on_timeout=True, **options):
         if not watching:
             # What was written between reading the project and watching it comes with no event.
@@ -61,9 +67,7 @@ class Watcher:
         self._stop = threading.Event()
         self.error: BaseException | None = None
         sentinel.index()
-        self._thread = threading.Thread(
-            target=self._run, args=(sentinel, folder), name="sentinel-watch", daemon=True
-        )
+        self._thread = threading.Thread(target=self._run, args=(sentinel, folder), name="sentinel-watch", daemon=True)
         self._thread.start()
 
     def _run(self, sentinel: Sentinel, folder: Path) -> None:

@@ -119,13 +119,9 @@ def edit_rows(project: Project) -> Iterator[Row]:
         whole: list[float] = []
         for path, before, after in edits(project, low, high, 300):
             project.check(from_text(path, before))
-            quick.append(
-                processor_seconds(lambda path=path, after=after: project.check(from_text(path, after)))
-            )
+            quick.append(processor_seconds(lambda path=path, after=after: project.check(from_text(path, after))))
             project.facts.pop(path)
-            whole.append(
-                processor_seconds(lambda path=path, before=before: project.check(from_text(path, before)))
-            )
+            whole.append(processor_seconds(lambda path=path, before=before: project.check(from_text(path, before))))
         name = f"check after an edit, files of {low} to {high} lines"
         ours, other = percentile(quick, 0.5) * 1e3, percentile(whole, 0.5) * 1e3
         yield row(f"{name}, p50 beside a full check", ours, other, p50, unit="ms")
@@ -199,9 +195,7 @@ def scan_rows() -> Iterator[Row]:
     theirs = 0.0
     if peer:
         took, theirs = peer_scan(peer, tree)
-        yield row(
-            "scan the same beside the peer's openhands_sentinel (s)", ours, took, took, unit="s (peer's)"
-        )
+        yield row("scan the same beside the peer's openhands_sentinel (s)", ours, took, took, unit="s (peer's)")
     yield row(f"duplicates reported in {tree.name}, beside the peer's", duplicates, theirs, 200)
 
 
@@ -226,20 +220,13 @@ class _Rename(ast.NodeTransformer):
 
     def __init__(self, function: ast.FunctionDef) -> None:
         stored = {
-            node.id
-            for node in ast.walk(function)
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+            node.id for node in ast.walk(function) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
         }
         arguments = {node.arg for node in ast.walk(function) if isinstance(node, ast.arg)}
         outer = {
-            name
-            for node in ast.walk(function)
-            if isinstance(node, (ast.Global, ast.Nonlocal))
-            for name in node.names
+            name for node in ast.walk(function) if isinstance(node, (ast.Global, ast.Nonlocal)) for name in node.names
         }
-        self.names = {
-            name: f"renamed_{number}" for number, name in enumerate(sorted((stored | arguments) - outer))
-        }
+        self.names = {name: f"renamed_{number}" for number, name in enumerate(sorted((stored | arguments) - outer))}
 
     def visit_Name(self, node: ast.Name) -> ast.Name:
         return ast.copy_location(ast.Name(self.names.get(node.id, node.id), node.ctx), node)
@@ -283,9 +270,7 @@ def other_constants(function: ast.FunctionDef, chance: random.Random) -> ast.Fun
 def inserted(function: ast.FunctionDef, chance: random.Random) -> ast.FunctionDef:
     """A copy with one more statement."""
     changed = copy.deepcopy(function)
-    changed.body.insert(
-        chance.randrange(1, len(changed.body) + 1), ast.parse("logger.debug('step', extra)").body[0]
-    )
+    changed.body.insert(chance.randrange(1, len(changed.body) + 1), ast.parse("logger.debug('step', extra)").body[0])
     return changed
 
 

@@ -100,9 +100,7 @@ def test_the_configuration_is_read_and_overridden(run, in_tmp):
     found = json.loads(run("scan", "--format", "json")[1])["findings"]
     assert [(item["path"], item["rule"]) for item in found] == [("a.py", "too-many-parameters")]
     assert run("scan", "--max-parameters", "3")[0] == 0
-    (in_tmp / "pyproject.toml").write_text(
-        '[tool.sentinel]\nmax-parameters = 2\nignore = ["too-many-parameters"]\n'
-    )
+    (in_tmp / "pyproject.toml").write_text('[tool.sentinel]\nmax-parameters = 2\nignore = ["too-many-parameters"]\n')
     assert run("scan")[0] == 0
 
 
@@ -150,9 +148,7 @@ def some_findings(in_tmp):
         "    rows = text.split(',')\n    return sorted(rows)\n"
     )
     text = (in_tmp / "auth.py").read_text()
-    (in_tmp / "b é,1.py").write_text(
-        text + "\n\n" + WRONG.replace("def f", "def f(x, y, z, u)  # 100%\ndef f")
-    )
+    (in_tmp / "b é,1.py").write_text(text + "\n\n" + WRONG.replace("def f", "def f(x, y, z, u)  # 100%\ndef f"))
     (in_tmp / "b é,1.py").write_text(text + "\n\n" + WRONG)
     return in_tmp
 
@@ -176,9 +172,7 @@ def test_an_empty_sarif_log_is_valid_too(run, in_tmp):
 
 def test_github_annotations_escape_what_would_end_them(run, some_findings):
     lines = run("scan", "--format", "github")[1].splitlines()
-    assert lines[0].startswith(
-        "::error file=b é%2C1.py,line=1,endLine=5,title=duplicate-function::load() already"
-    )
+    assert lines[0].startswith("::error file=b é%2C1.py,line=1,endLine=5,title=duplicate-function::load() already")
     assert len(lines) == 2
 
 

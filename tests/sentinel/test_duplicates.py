@@ -88,9 +88,7 @@ def test_a_function_of_the_same_name_that_does_a_similar_thing_is_named(sentinel
 
 
 def test_a_copy_in_the_same_file_is_found(sentinel):
-    finding = only(
-        sentinel.check_file("auth/utils.py", "# Shared helpers.\n\n\n\n" + HASH + "\n\n" + RENAMED[16:])
-    )
+    finding = only(sentinel.check_file("auth/utils.py", "# Shared helpers.\n\n\n\n" + HASH + "\n\n" + RENAMED[16:]))
     assert finding.symbol == "secure"
     assert finding.message.endswith("auth/utils.py:8 - reuse it: delete this copy and call it")
 
@@ -140,9 +138,7 @@ LOOK_ALIKES = {
     "an overload": HASH.replace("def hash", "@overload\ndef hash"),
     "an abstract method": in_class("class A:", HASH.replace("def hash", "@abstractmethod\ndef hash")),
     "a test": HASH.replace("hash_password", "test_hash"),
-    "another function": HASH.replace("sha256(data).digest()", "other(data, salt)[3:]").replace(
-        "encode", "strip"
-    ),
+    "another function": HASH.replace("sha256(data).digest()", "other(data, salt)[3:]").replace("encode", "strip"),
 }
 
 

@@ -88,8 +88,7 @@ def test_a_loop_of_links_ends_and_a_linked_file_is_no_copy(tmp_path):
 CLASS = (
     "class Big(Base):\n    '''Text\n    def not_code(a=[]): pass\n    '''\n\n"
     + "".join(
-        f"    @property\n    def m{i}(self, a={'[]' if i % 7 == 0 else '0'}):\n        return a\n\n"
-        for i in range(15)
+        f"    @property\n    def m{i}(self, a={'[]' if i % 7 == 0 else '0'}):\n        return a\n\n" for i in range(15)
     )
     + "    if DEBUG:\n        x = 1\n    else:\n        x = 2\n"
 )

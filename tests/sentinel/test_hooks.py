@@ -250,6 +250,4 @@ def test_findings_as_a_table(project):
     sentinel = Sentinel(root=project, config=Config())
     assert sentinel.to_pandas().columns[0] == "rule"
     sentinel.scan()
-    assert (
-        list(sentinel.to_pandas()["rule"]) == ["mutable-default"] == [item.rule for item in sentinel.findings]
-    )
+    assert list(sentinel.to_pandas()["rule"]) == ["mutable-default"] == [item.rule for item in sentinel.findings]

@@ -116,12 +116,7 @@ def long_function(lines):
 
 
 BRANCHY = "def f(a):\n" + "".join(f"    if a == {i}:\n        a += 1\n" for i in range(8)) + "    return a\n"
-NESTED = (
-    "def f(a):\n"
-    + "".join(f"{'    ' * (i + 1)}for b{i} in a:\n" for i in range(5))
-    + "    " * 6
-    + "print(a)\n"
-)
+NESTED = "def f(a):\n" + "".join(f"{'    ' * (i + 1)}for b{i} in a:\n" for i in range(5)) + "    " * 6 + "print(a)\n"
 
 
 @pytest.mark.parametrize(

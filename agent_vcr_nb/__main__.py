@@ -1,0 +1,5 @@
+"""``python -m agent_vcr_nb`` is ``vcr``."""
+
+from agent_vcr_nb.cli import main
+
+main()

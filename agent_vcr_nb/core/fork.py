@@ -1,0 +1,81 @@
+"""Child sessions: their names, and a fork that is made without running anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from agent_vcr_nb.core.edit import StateEdit
+from agent_vcr_nb.core.journal import session_path
+from agent_vcr_nb.core.recorder import VCRRecorder
+from agent_vcr_nb.core.recording import Recording
+from agent_vcr_nb.core.tape import Tape
+
+
+def free_fork_id(directory: Path, parent: str) -> str:
+    """Return the first of ``<parent>-fork1``, ``-fork2`` … that no session has."""
+    stem = parent[:110]
+    number = 1
+    while session_path(directory, f"{stem}-fork{number}").exists():
+        number += 1
+    return f"{stem}-fork{number}"
+
+
+def inherited_metadata(recording: Recording) -> dict[str, Any]:
+    """Return what a fork's header takes over: how to run the agent again, where the recording tells."""
+    command = (recording.header.get("metadata") or {}).get("command")
+    return {"command": command} if command else {}
+
+
+def copy_before(recorder: VCRRecorder, tape: Tape, target: int) -> None:
+    """Write the frames before `target` into the recorder's session as replayed, under their own keys."""
+    wanted = [number for number in range(target) if tape.heads[number] is not None]
+    unfinished = [number for number in wanted if not tape.ended_before(number, target)]
+    recorder.copy_frames(tape, wanted, tape.key, unfinished=unfinished)
+    recorder.copy_drawn_outside(tape, target)
+    for number in wanted:
+        name, _, occurrence = tape.key(number).rpartition("#")
+        if "/" not in name and occurrence.isdigit():
+            recorder.occurred(name, int(occurrence))
+
+
+def fork_recording(
+    path: Path,
+    from_frame: int,
+    new_session_id: str | None = None,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    patch: Sequence[Mapping[str, Any]] = (),
+    reason: str | None = None,
+    recorder: VCRRecorder | None = None,
+    pending: bool = False,
+) -> VCRRecorder:
+    """Return a recorder of a new session that starts before `from_frame` of a recording, in the same folder.
+
+    The frames before it are in the new session, replayed. ``fork_state`` of the recorder is the edited input state:
+    run the rest of the agent on it. Raises FrameNotFoundError, EditError, and CannotResumeError where the state holds
+    something that could not be stored. `recorder` gives the options of the new one. With `pending` the frame itself is
+    in the new session as a step that has not run, so that the session can be resumed there later.
+    """
+    tape = Tape(Recording(path))
+    tape.recording.place(from_frame)
+    edit = StateEdit(overrides or {}, patch)
+    operations = tape.inherited_edit(from_frame)
+    operations += edit.as_patch(tape.recording.state(from_frame, "input")) if edit else []
+    tape.supplied = overrides or {}
+    state = edit.apply(tape.input(from_frame))
+    child = VCRRecorder(path.parent, on_frame_recorded=recorder.on_frame_recorded if recorder else None)
+    child.start_session(
+        new_session_id or free_fork_id(path.parent, tape.session_id),
+        parent_session_id=tape.session_id,
+        forked_from_frame=from_frame,
+        metadata=inherited_metadata(tape.recording),
+        edit=operations,
+        reason=reason,
+    )
+    copy_before(child, tape, from_frame)
+    if pending:
+        child.pend(tape, from_frame, state, operations)
+    child.fork_state = state
+    return child

@@ -1,0 +1,617 @@
+"""Records steps into a session's file, each before the call returns, and never disturbs the agent.
+
+Two ways in: ``record_step`` and its siblings for a step that is over, and `VCRRecorder.begin` for one that is about to
+run, which is also where a resume decides (see policy). What could not be stored is counted in ``recorder.lost``,
+told once through ``logging`` and again by ``save()``; it is never raised into the agent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import os
+import platform
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from agent_vcr_nb.core.encoding import escape
+from agent_vcr_nb.core.errors import UsageError
+from agent_vcr_nb.core.failure import note_error
+from agent_vcr_nb.core.frame import (
+    Frame,
+    FrameMetadata,
+    FrameType,
+    Provenance,
+    Session,
+    Status,
+    as_metadata,
+    parse_timestamp,
+    timestamp,
+)
+from agent_vcr_nb.core.journal import SCHEMA, Durability, Journal, session_path
+from agent_vcr_nb.core.policy import Call, Edit, Policy, RecordPolicy, Return
+from agent_vcr_nb.core.redact import Redactor
+from agent_vcr_nb.core.steps import Place, Scope, Step, became_latest, chosen_recorder, current_scope, was_closed
+from agent_vcr_nb.core.writer import FrameWriter, known, logger
+
+if TYPE_CHECKING:
+    from agent_vcr_nb.core.tape import Tape
+
+# Re-entrant: a signal handler may begin a step while this thread is numbering one.
+_counting = threading.RLock()
+"""Steps that begin at the same time below the same one get different numbers."""
+
+
+_HERE = Place()
+
+
+class Workspace(Protocol):
+    """What a recorder tells a workspace, so that it can take savepoints (see agent_vcr_nb.workspace)."""
+
+    def before_frame(self, key: str, number: int) -> None:
+        """A step is about to run."""
+
+    def after_frame(self, number: int) -> None:
+        """A step has ended or failed."""
+
+
+class VCRRecorder:
+    """Records an agent's steps into ``<output_dir>/<session id>.vcr``.
+
+    Args:
+        output_dir: where sessions lie; made with mode 0700.
+        on_frame_recorded: called with each `Frame` after it is on disk; what it raises is counted, not passed on.
+        redact: True for the built-in rules, False for none, or a `Redactor` with your own.
+        durability: ``"process"`` survives the death of the process, ``"frame"`` also a power cut.
+        workspace: takes savepoints of files with the frames (see ACIDWorkspace).
+        policy: decides for each step; a resume passes its own.
+        ambient: False keeps it from recording the steps of this process merely because it was started last.
+        buffer_size, auto_save, diff_mode: accepted so that scripts for ai-agent-vcr run unchanged. Each frame is
+            written at once and as a delta where that is shorter, whatever they say.
+    """
+
+    def __init__(
+        self,
+        output_dir: str | Path = ".vcr",
+        buffer_size: int = 1,
+        auto_save: bool = True,
+        diff_mode: bool = False,
+        on_frame_recorded: Callable[[Frame], None] | None = None,
+        *,
+        redact: bool | Redactor = True,
+        durability: Durability = "process",
+        workspace: Workspace | None = None,
+        policy: Policy | None = None,
+        ambient: bool = True,
+    ) -> None:
+        self.output_dir = Path(output_dir)
+        self.on_frame_recorded = on_frame_recorded
+        self.policy: Policy = policy or RecordPolicy()
+        self.workspace = workspace
+        self._ambient = ambient
+        self._redactor = Redactor() if redact is True else redact or None
+        self._durability: Durability = durability
+        self._session: Session | None = None
+        self._reset()
+        _recorders.add(self)
+
+    def _reset(self) -> None:
+        self._root = Scope(self, "", None, None)
+        self._writer = FrameWriter(self._redactor)
+
+    @property
+    def lost(self) -> int:
+        """How many frames could not be stored."""
+        return self._writer.lost
+
+    @property
+    def problems(self) -> list[str]:
+        """What went wrong, in words; the first hundred."""
+        return self._writer.problems
+
+    # -------------------------------------------------------------------------------------------- session
+
+    def start_session(
+        self,
+        session_id: str | None = None,
+        parent_session_id: str | None = None,
+        forked_from_frame: int | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        tags: Sequence[str] | None = None,
+        *,
+        edit: Sequence[Mapping[str, Any]] = (),
+        reason: str | None = None,
+    ) -> Session:
+        """Begin a session, or go on with the one of that id; steps of this process are recorded into it from now on.
+
+        Without an id one is made of the time. An existing session is never overwritten. Raises UsageError for a bad
+        id, OSError when the folder cannot be written.
+        """
+        self.close()
+        self._reset()
+        session_id = session_id or time.strftime("run-%Y%m%d-%H%M%S") + f"-{os.urandom(2).hex()}"
+        header = {
+            "schema": SCHEMA,
+            "session_id": session_id,
+            "created_at": timestamp(),
+            "parent_session_id": parent_session_id,
+            "forked_from_frame": forked_from_frame,
+            "tags": self._writer.clean(list(tags or ())),
+            "metadata": self._writer.clean(dict(metadata or {})),
+            "edit": [self._writer.operation(operation) for operation in edit],
+            "reason": self._writer.clean(reason),
+            "python": platform.python_version(),
+            "argv": self._writer.arguments(sys.argv),
+        }
+        journal = Journal(self.output_dir, session_id, known(header), self._durability)
+        self._session = Session(
+            session_id,
+            dt.datetime.now(dt.UTC),
+            parent_session_id,
+            forked_from_frame,
+            list(tags or ()),
+            dict(metadata or {}),
+            [dict(op) for op in edit],
+            reason,
+            SCHEMA,
+        )
+        if journal.continued:
+            self._go_on_with(journal.path)
+        self._writer.journal = journal
+        if self._ambient:
+            became_latest(self)
+        return self._session
+
+    def _go_on_with(self, path: Path) -> None:
+        """Number frames and steps after those that the file already holds."""
+        from agent_vcr_nb.core.recording import Segment
+
+        segment = Segment(path)
+        try:
+            segment.scan()
+            self._writer.next_number = segment.count
+            for number in range(segment.count):
+                head = segment.head(number, start=segment.start_at[number] >= 0) or {}
+                name, _, occurrence = str(head.get("key", "")).rpartition("#")
+                if name and "/" not in name and occurrence.isdigit():
+                    self.occurred(name, int(occurrence))
+        finally:
+            segment.close()
+
+    def occurred(self, name: str, times: int) -> None:
+        """Count outermost steps of this name from `times` on."""
+        self._root.counts[name] = max(self._root.counts.get(name, 0), times)
+
+    def next_key(self, name: str) -> str:
+        """Return the key that the next outermost step of this name will have."""
+        token = escape(name)
+        return f"{token}#{self._root.counts.get(token, 0) + 1}"
+
+    def attach_session(self, session_id: str) -> Session:
+        """Go on with a session that exists; raises UsageError when it does not."""
+        if not session_path(self.output_dir, session_id).is_file():
+            raise UsageError(f"no session {session_id!r} in {self.output_dir}: start it with start_session")
+        return self.start_session(session_id)
+
+    def get_session(self) -> Session | None:
+        """Return the header of the session, or None before `start_session`."""
+        return self._session
+
+    @property
+    def recording(self) -> bool:
+        """True between `start_session` and `close`."""
+        return self._writer.journal is not None
+
+    def save(self) -> Path:
+        """Write how the session stands and return its file; raises UsageError before `start_session`.
+
+        Frames are on disk without it. You can go on recording afterwards.
+        """
+        path = self._started().path
+        self._writer.session_end()
+        if self.lost:
+            logger.warning("%s: %d frames could not be stored: %s", path.name, self.lost, "; ".join(self.problems[:3]))
+        return path
+
+    def close(self) -> None:
+        """End the session; a closed recorder records nothing until `start_session`."""
+        journal = self._writer.journal
+        if journal is not None:
+            self._writer.session_end()
+            self._writer.journal = None
+            journal.close()
+            was_closed(self)
+
+    def __enter__(self) -> VCRRecorder:
+        self._chosen = chosen_recorder.set(self)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        chosen_recorder.reset(self._chosen)
+        self.close()
+
+    def __del__(self) -> None:
+        writer = self.__dict__.get("_writer")
+        if writer is not None and writer.journal is not None:
+            with contextlib.suppress(Exception):
+                writer.journal.close()
+
+    def _started(self) -> Journal:
+        if self._writer.journal is None:
+            raise UsageError("this recorder has no session yet: call start_session first")
+        return self._writer.journal
+
+    # -------------------------------------------------------------------------------------------- steps that are over
+
+    def record_step(
+        self,
+        node_name: str,
+        input_state: Mapping[str, Any],
+        output_state: Mapping[str, Any],
+        metadata: FrameMetadata | Mapping[str, Any] | None = None,
+        frame_type: FrameType | str = FrameType.NODE_EXECUTION,
+        parent_frame_id: str | None = None,
+    ) -> Frame:
+        """Record a step that is over and return its frame; when this returns, the frame survives a kill of the process.
+
+        A state that is no mapping is recorded as ``{"result": value}``. Raises UsageError before `start_session` or for
+        an unknown `frame_type`; nothing else.
+        """
+        self._started()
+        kind = _frame_type(frame_type)
+        step = self._new_step(str(node_name), kind)
+        if parent_frame_id:
+            step.parent = _number_of(parent_frame_id)
+        step.input_state = _as_state(input_state)
+        return self._write_over(step, _as_state(output_state), as_metadata(metadata))
+
+    def record_llm_call(
+        self,
+        model: str,
+        messages: Any,
+        response: Any,
+        tokens_input: int | None = None,
+        tokens_output: int | None = None,
+        latency_ms: float | None = None,
+        cost_usd: float | None = None,
+        *,
+        node_name: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Frame:
+        """Record a call of a model; token counts and cost that are not given stay unknown."""
+        figures = FrameMetadata(
+            model=model,
+            latency_ms=latency_ms,
+            tokens_input=tokens_input,
+            tokens_output=tokens_output,
+            cost_usd=cost_usd,
+            custom=dict(metadata or {}),
+        )
+        figures.tokens_used = figures.tokens
+        return self.record_step(
+            node_name or f"llm:{model}", {"messages": messages}, {"response": response}, figures, FrameType.LLM_CALL
+        )
+
+    def record_tool_call(
+        self,
+        tool_name: str,
+        tool_input: Any,
+        tool_output: Any,
+        latency_ms: float | None = None,
+        error: BaseException | str | None = None,
+    ) -> Frame:
+        """Record a call of a tool; with `error` the frame shows that it failed."""
+        figures = FrameMetadata(latency_ms=latency_ms)
+        note_error(figures, error)
+        return self.record_step(
+            tool_name,
+            tool_input if isinstance(tool_input, Mapping) else {"input": tool_input},
+            tool_output if isinstance(tool_output, Mapping) else {"result": tool_output},
+            figures,
+            FrameType.TOOL_CALL,
+        )
+
+    def record_error(
+        self,
+        node_name: str,
+        input_state: Mapping[str, Any],
+        error: BaseException | str,
+        latency_ms: float | None = None,
+        model: str | None = None,
+    ) -> Frame:
+        """Record that a step failed, with the state it had got."""
+        figures = FrameMetadata(latency_ms=latency_ms, model=model)
+        note_error(figures, error)
+        self._started()
+        step = self._new_step(str(node_name), FrameType.ERROR)
+        step.input_state = _as_state(input_state)
+        return self._write_over(step, None, figures, error)
+
+    def record_checkpoint(
+        self,
+        state: Mapping[str, Any],
+        label: str = "checkpoint",
+        node_name: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Frame:
+        """Record a state under a name that ``player.goto_checkpoint`` finds again."""
+        figures = FrameMetadata(custom={"label": label, **(metadata or {})})
+        return self.record_step(node_name or label, state, state, figures, FrameType.CHECKPOINT)
+
+    create_checkpoint = record_checkpoint
+
+    def record_past(
+        self,
+        node_name: str,
+        input_state: Mapping[str, Any],
+        output_state: Mapping[str, Any] | None,
+        metadata: FrameMetadata | Mapping[str, Any] | None = None,
+        frame_type: FrameType | str = FrameType.NODE_EXECUTION,
+        *,
+        when: dt.datetime | None = None,
+        parent: int | None = None,
+    ) -> Frame:
+        """Record a step of an earlier run as another program told of it, at its own time.
+
+        `when` is the moment it started, None when its source does not say; `parent` the number of the frame it ran
+        inside; an `output_state` of None says that it has none. Raises UsageError as `record_step` does.
+        """
+        self._started()
+        step = self._new_step(str(node_name), _frame_type(frame_type))
+        step.parent, step.started_at = parent, timestamp(when) if when is not None else ""
+        step.input_state = _as_state(input_state)
+        return self._write_over(step, None if output_state is None else _as_state(output_state), as_metadata(metadata))
+
+    # -------------------------------------------------------------------------------------------- steps to come
+
+    def begin(
+        self,
+        name: str,
+        input_state: Mapping[str, Any],
+        frame_type: FrameType = FrameType.NODE_EXECUTION,
+        *,
+        call: Sequence[str] = (),
+        place: Place | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> Step:
+        """Tell of a step that is about to run, and get to know what to do: run it, run it edited, or not at all.
+
+        `call` and `details` are kept with the frame for the integration that recorded it; `place` says where the step
+        belongs when the flow of control does not. Raises DivergedError when a resume finds that the run has left its
+        recording; nothing else.
+        """
+        place = place or _HERE
+        step = self._new_step(name, frame_type, place)
+        step.details, step.lane = details, place.lane
+        step.input_state = _as_state(input_state)
+        step.call = call
+        step.decision = self.policy.decide(
+            Call(step.key, name, step.input_state, lambda: self._writer.clean(step.input_state), call[:1] != ("named",))
+        )
+        if isinstance(step.decision, Return):
+            step.provenance = step.decision.provenance
+            if place.lane is None or step.decision.tape is not None:
+                self._write_returned(step, step.decision)
+                return step
+        if isinstance(step.decision, Edit):
+            step.input_state = step.decision.input_state
+            step.provenance, step.edit = Provenance.EDITED, step.decision.patch
+        if place.number is None:
+            self._writer.start(step)
+        else:
+            step.number = place.number
+        if self.workspace is not None and step.number is not None:
+            self._guarded(self.workspace.before_frame, step.key, step.number)
+        return step
+
+    def copy_frames(
+        self, tape: Tape, wanted: Sequence[int], key_of: Callable[[int], str], *, unfinished: Sequence[int] = ()
+    ) -> dict[int, int]:
+        """Write frames of a recording into this session as replayed; of the `unfinished` ones only their start.
+
+        Returns the new number of each.
+        """
+        return self._writer.copy(tape, wanted, key_of, unfinished=unfinished)
+
+    def lose(self, error: BaseException) -> None:
+        """Count an error of an integration that kept it from recording something; it is told of, never raised."""
+        self._writer.lose(error, frame=False)
+
+    def note(self, kind: str, data: dict[str, Any]) -> None:
+        """Write a line that is no frame, for the integration that reads it again (see `Recording.others`)."""
+        self._writer.note(kind, data)
+
+    def pend(self, tape: Tape, number: int, state: dict[str, Any], edit: Sequence[Mapping[str, Any]]) -> None:
+        """Write a step of a recording as one that has not run yet, with this input."""
+        head = tape.heads[number] or {}
+        kind = FrameType(head.get("frame_type", "node"))
+        step = Step(self, str(head.get("node_name", "step")), tape.key(number), kind)
+        step.input_state, step.call, step.started_at = state, tuple(head.get("call") or ())[:1], timestamp()
+        step.parent = self._writer.copied.get(head.get("parent", -1))
+        step.provenance, step.edit = Provenance.EDITED, edit
+        self._writer.start(step)
+
+    def stored(self, key: str, value: Any) -> Any:
+        """Return a value under a key as the file shows it: encoded and without secrets."""
+        return self._writer.clean({key: value})[key]
+
+    def copy_drawn_outside(self, tape: Tape, target: int) -> None:
+        """Write what a recording's agent drew outside of all steps before `target`: times, ids, random numbers."""
+        self._writer.copy_drawn_outside(tape, target)
+
+    def draw(self, name: str, draw: Callable[[], Any]) -> Any:
+        """Return ``draw()`` and record it, or the value that was recorded for it where a resume repeats it."""
+        key = self._new_step(name, FrameType.NODE_EXECUTION).key
+        recalled = self.policy.recall(key)
+        value = draw() if recalled is None else recalled[0]
+        self._writer.drawn(key, value)
+        return value
+
+    def _new_step(self, name: str, frame_type: FrameType, place: Place = _HERE) -> Step:
+        scope = place.scope or self.scope_here()
+        token = escape(name)
+        with _counting:
+            last = scope.counts.get(token, 0)
+            occurrence = place.occurrence or last + 1
+            scope.counts[token] = max(last, occurrence)
+        step = Step(
+            self, name, f"{scope.key}/{token}#{occurrence}" if scope.key else f"{token}#{occurrence}", frame_type
+        )
+        step.parent = scope.number
+        step.started_at = timestamp()
+        return step
+
+    def scope_here(self) -> Scope:
+        """Return the scope that a step which begins here runs inside; the session itself where there is none."""
+        scope = current_scope.get()
+        return scope if scope is not None and scope.recorder is self else self._root
+
+    def _write_returned(self, step: Step, decision: Return) -> None:
+        """Write a step that is not run: with all frames inside it where it is served from a recording."""
+        tape, number = decision.tape, decision.number
+        if tape is None or number is None:
+            self._writer.end(step, decision.output_state, FrameMetadata(latency_ms=0.0), decision.error)
+            self._tell(step, decision.output_state, FrameMetadata(latency_ms=0.0))
+            return
+        root = tape.key(number)
+        new = self._writer.copy(
+            tape, tape.subtree(number), lambda old: step.key + tape.key(old)[len(root) :], parent=step.parent
+        )
+        step.number = new.get(number)
+        metadata = FrameMetadata.from_dict(dict((tape.heads[number] or {}).get("metadata") or {}))
+        self._tell(step, decision.output_state, metadata)
+
+    def _end(
+        self,
+        step: Step,
+        output_state: Any,
+        metadata: FrameMetadata | Mapping[str, Any] | None,
+        error: BaseException | None,
+        update: Any,
+    ) -> None:
+        figures = as_metadata(step.figures if metadata is None else metadata)
+        if figures.latency_ms is None:
+            figures.latency_ms = round((time.perf_counter() - step.clock) * 1000, 3)
+        note_error(figures, error)
+        output = None if error is not None else _as_state(output_state)
+        if step.call and error is None and not isinstance(output_state, Mapping):
+            step.call = (*step.call, "value")
+        self._writer.end(step, output, figures, error, update)
+        if self.workspace is not None and step.number is not None:
+            self._guarded(self.workspace.after_frame, step.number)
+        self._tell(step, output, figures)
+
+    def _write_over(
+        self,
+        step: Step,
+        output_state: dict[str, Any] | None,
+        metadata: FrameMetadata,
+        error: BaseException | str | None = None,
+    ) -> Frame:
+        """Write a step that is over; its frame has number -1 when it could not be stored."""
+        self._writer.end(step, output_state, metadata, error)
+        frame = self._frame(step, output_state, metadata)
+        if self.on_frame_recorded is not None:
+            self._guarded(self.on_frame_recorded, frame)
+        return frame
+
+    def _tell(self, step: Step, output_state: dict[str, Any] | None, metadata: FrameMetadata) -> None:
+        if self.on_frame_recorded is not None:
+            self._guarded(self.on_frame_recorded, self._frame(step, output_state, metadata))
+
+    def _guarded(self, function: Callable[..., Any], *args: Any) -> None:
+        """Call something of the user's that must not disturb the agent."""
+        try:
+            function(*args)
+        except Exception as error:
+            name = getattr(function, "__qualname__", repr(function))
+            self._writer.lose(RuntimeError(f"{name} failed: {type(error).__name__}: {error}"), frame=False)
+
+    def _frame(self, step: Step, output_state: dict[str, Any] | None, metadata: FrameMetadata) -> Frame:
+        return Frame(
+            session_id=self._session.session_id if self._session else "",
+            number=-1 if step.number is None else step.number,
+            node_name=step.name,
+            key=step.key,
+            frame_type=step.frame_type,
+            status=Status.ERROR if metadata.error_type else Status.OK,
+            provenance=step.provenance,
+            timestamp=parse_timestamp(step.started_at),
+            parent=step.parent,
+            input_state=step.input_state,
+            output_state=output_state or {},
+            metadata=metadata,
+        )
+
+    # -------------------------------------------------------------------------------------------- reading back, forking
+
+    @property
+    def frames(self) -> list[Frame]:
+        """The frames recorded so far, read back from the file."""
+        from agent_vcr_nb.core.player import VCRPlayer
+
+        return VCRPlayer.load(self._started().path).frames
+
+    def get_frames(self) -> list[Frame]:
+        """Return `frames`."""
+        return self.frames
+
+    def fork(
+        self,
+        from_frame: int,
+        new_session_id: str | None = None,
+        state_overrides: Mapping[str, Any] | None = None,
+    ) -> VCRRecorder:
+        """Return a recorder of a new session that starts before `from_frame`: frames 0 to N-1 are in it, replayed.
+
+        Its ``fork_state`` is the input state of that frame with the overrides merged in: what to run on.
+        Raises FrameNotFoundError when there is no such frame.
+        """
+        from agent_vcr_nb.core.fork import fork_recording
+
+        path = self._started().path
+        return fork_recording(path, from_frame, new_session_id, overrides=state_overrides or {}, recorder=self)
+
+    fork_state: dict[str, Any] | None = None
+
+
+_recorders: weakref.WeakSet[VCRRecorder] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    global _counting
+    _counting = threading.RLock()
+    for recorder in list(_recorders):
+        recorder._writer.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+def _as_state(value: Any) -> dict[str, Any]:
+    if type(value) is dict:
+        return value
+    # A mapping of the user's that fails when it is read is recorded like any other object.
+    with contextlib.suppress(Exception):
+        if isinstance(value, Mapping):
+            return dict(value)
+    return {"result": value}
+
+
+def _frame_type(kind: FrameType | str) -> FrameType:
+    try:
+        return FrameType(kind)
+    except ValueError:
+        names = ", ".join(member.value for member in FrameType)
+        raise UsageError(f"frame_type {kind!r}: expected one of {names}") from None
+
+
+def _number_of(frame_id: str) -> int | None:
+    tail = frame_id.rpartition(":")[2]
+    return int(tail) if tail.isdigit() else None

@@ -1,0 +1,30 @@
+"""Where the widgets read a run from: the little they ask of it.
+
+A source is asked for summaries and single states only, so a session of any length costs the kernel and the browser
+what is on show. `recorded.PlayerSource` is the one of a recording.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+
+class Source(Protocol):
+    """A run that widgets can show."""
+
+    @property
+    def session_id(self) -> str:
+        """Name of the session."""
+
+    @property
+    def count(self) -> int:
+        """Number of frames known."""
+
+    def summaries(self, start: int, stop: int | None = None) -> list[dict[str, Any]]:
+        """Return what a list shows of frames start..stop-1, in the shape of `core.payload.frame_summary`."""
+
+    def state(self, number: int, side: str) -> str:
+        """Return the encoded ``input`` or ``output`` state as JSON text; raises VCRError when there is none."""
+
+    def refresh(self) -> int:
+        """Take in what was written since; returns how many frames came, ended or failed."""

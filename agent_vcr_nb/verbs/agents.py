@@ -1,0 +1,123 @@
+"""Finds the agent that a user names: ``module:name``, ``file.py:name``, a name of the notebook, a recorded script."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import runpy
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from agent_vcr_nb.core.errors import CannotResumeError, UsageError
+from agent_vcr_nb.core.policy import ResumePolicy
+from agent_vcr_nb.core.recorder import VCRRecorder
+from agent_vcr_nb.core.recording import Recording
+from agent_vcr_nb.core.tape import Tape
+from agent_vcr_nb.verbs.definition import Place
+
+HOW = "--agent module:name, --agent path/to/file.py:name, or in a notebook --agent NAME"
+
+
+def find_agent(place: Place, named: str | None, recording: Recording) -> Any:
+    """Return the agent to run; raises UsageError for a wrong name, CannotResumeError where none is known."""
+    if named is None:
+        if place.agent is not None:
+            return place.agent
+        command = (recording.header.get("metadata") or {}).get("command")
+        if command:
+            return Script(command)
+        raise CannotResumeError(
+            f"{recording.session_id}: which agent is to run? The recording does not tell. Pass it with {HOW}"
+        )
+    if named in place.agents:
+        return place.agents[named]
+    module_name, colon, path = named.partition(":")
+    if not colon:
+        known = ", ".join(
+            sorted(name for name, value in place.agents.items() if callable(value) and name[0] != "_")[:10]
+        )
+        raise UsageError(f"agent {named!r}: expected {HOW}" + (f". Callable names here: {known}" if known else ""))
+    found: Any = _module(module_name)
+    for name in path.split("."):
+        if not hasattr(found, name):
+            raise UsageError(f"agent {named!r}: {module_name} has no {path!r}")
+        found = getattr(found, name)
+    return found
+
+
+def _module(name: str) -> Any:
+    # As `python -m` does, so that a module beside the user is found.
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        if name.endswith(".py"):
+            return _from_file(Path(name))
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not name.startswith(error.name):
+            raise
+        raise UsageError(f"no module {name!r} here or on the path ({error})") from error
+
+
+def _from_file(path: Path) -> Any:
+    if not path.is_file():
+        raise UsageError(f"no file {path}")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{path} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module  # its dataclasses look for themselves there
+    sys.path.insert(0, str(path.parent.resolve()))
+    spec.loader.exec_module(module)
+    return module
+
+
+class Script:
+    """A program that was recorded with ``vcr record -- python app.py``: to resume it is to run it again."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self.command = list(command)
+
+    def __vcr_resume__(self, recorder: VCRRecorder, tape: Tape, policy: ResumePolicy) -> None:
+        """Run the program; its steps are served or run as the policy says."""
+        run_script(self.command)
+
+
+def run_script(command: Sequence[str]) -> None:
+    """Run ``app.py ARGS`` or ``-m module ARGS`` in this process as if by ``python``; raises what it raises."""
+    as_module = command[0] == "-m"
+    program, arguments = (command[1], command[2:]) if as_module else (command[0], command[1:])
+    with _as_main([program, *arguments], "" if as_module else str(Path(program).resolve().parent)):
+        if as_module:
+            runpy.run_module(program, run_name="__main__", alter_sys=True)
+        else:
+            runpy.run_path(program, run_name="__main__")
+
+
+@contextmanager
+def _as_main(argv: list[str], folder: str) -> Iterator[None]:
+    saved_argv, saved_path = sys.argv, list(sys.path)
+    sys.argv, sys.path[:] = argv, [folder or str(Path.cwd()), *sys.path]
+    try:
+        yield
+    finally:
+        sys.argv, sys.path[:] = saved_argv, saved_path
+
+
+def script_of(words: Sequence[str]) -> list[str]:
+    """Return what `run_script` takes from the words after ``--``; raises UsageError for what is no Python program."""
+    words = list(words)
+    if words and Path(words[0]).name.startswith("python"):
+        asked = words.pop(0)
+        if "/" in asked and Path(asked).resolve() != Path(sys.executable).resolve():
+            raise UsageError(f"{asked} is another Python than the one vcr runs with: use {sys.executable}")
+    if words[:1] == ["-m"] and len(words) > 1:
+        return words
+    if words and words[0].endswith(".py"):
+        if not Path(words[0]).is_file():
+            raise UsageError(f"no file {words[0]}")
+        return words
+    raise UsageError("record what? Expected: vcr record -- python app.py ARGS, or -- python -m module ARGS")

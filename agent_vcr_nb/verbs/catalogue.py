@@ -1,0 +1,147 @@
+"""All verbs, with the words they take: the command line, the magic, help and completion are made of this."""
+
+from __future__ import annotations
+
+from agent_vcr_nb.verbs.definition import Argument, Option, Verb, load_verb
+
+_SESSION = Argument("session", "session")
+_FRAME = Argument("frame", "number")
+_EDIT = (
+    Option("set", "KEY=JSON, or /json/pointer=JSON: sets it in the input state of the frame", many=True),
+    Option("patch", "file with an RFC 6902 patch of the input state", kind="path"),
+    Option("reason", "why; kept with the fork"),
+    Option("new-id", "id of the new session"),
+)
+
+VERBS: tuple[Verb, ...] = (
+    Verb(
+        "record",
+        load_verb("rerun", "record"),
+        "Run a Python program and record its steps.",
+        "vcr record --session my_run -- python app.py",
+        (Argument("command", "words", many=True),),
+        (Option("session", "id of the session", short="s"), Option("tag", "tag of the session", many=True)),
+        notebook=False,
+    ),
+    Verb("ls", load_verb("sessions", "ls"), "List the sessions, the newest first.", "vcr ls --json"),
+    Verb(
+        "show",
+        load_verb("frames", "show"),
+        "Show the frames of a session, or one frame.",
+        "vcr show my_run 7",
+        (_SESSION, Argument("frame", "number", required=False)),
+    ),
+    Verb(
+        "state",
+        load_verb("frames", "state"),
+        "Show the state before a frame, or after it, or one place in it.",
+        "vcr state my_run 7 --path /messages/0",
+        (_SESSION, _FRAME),
+        (
+            Option("output", "the state after the frame", flag=True),
+            Option("path", "JSON Pointer or key to show", default=""),
+        ),
+    ),
+    Verb(
+        "diff",
+        load_verb("frames", "diff"),
+        "Compare two frames of a session, or two sessions step by step.",
+        "vcr diff my_run my_run-fork1",
+        (Argument("a", "session"), Argument("b"), Argument("c", required=False)),
+    ),
+    Verb(
+        "when",
+        load_verb("frames", "when"),
+        "Show every frame that changed a state path.",
+        "vcr when my_run /plan/0",
+        (_SESSION, Argument("path", "path")),
+    ),
+    Verb(
+        "resume",
+        load_verb("rerun", "resume_run"),
+        "Run the agent again from before a frame; earlier steps are not executed.",
+        "vcr resume my_run 7 --set plan='\"use FastAPI\"' --agent app:agent",
+        (_SESSION, _FRAME),
+        (
+            *_EDIT,
+            Option("agent", "module:name, file.py:name, or a name of the notebook"),
+            Option("mode", "what runs from the frame on", choices=("fork", "replay", "mock"), default="fork"),
+            Option("mock", "STEP=JSON: the step is not run and returns this", many=True),
+            Option("skip", "a step that is not run and returns what was recorded", many=True),
+            Option("volatile", "a key that may differ in inputs of served steps", many=True),
+        ),
+    ),
+    Verb(
+        "fork",
+        load_verb("rerun", "fork"),
+        "Make a session that starts before a frame, with its state edited, and run nothing.",
+        "vcr fork my_run 7 --set plan='\"use FastAPI\"'",
+        (_SESSION, _FRAME),
+        _EDIT,
+    ),
+    Verb(
+        "dag",
+        load_verb("sessions", "dag"),
+        "Show which session was forked from which, where, and with what edit.",
+        "vcr dag my_run",
+        (Argument("session", "session", required=False),),
+    ),
+    Verb("ledger", load_verb("sessions", "ledger"), "Show tokens and money by call.", "vcr ledger my_run", (_SESSION,)),
+    Verb(
+        "verify",
+        load_verb("sessions", "verify"),
+        "Check every line and every state of a session, or of all.",
+        "vcr verify my_run",
+        (Argument("session", "session", required=False),),
+    ),
+    Verb(
+        "import",
+        load_verb("importing", "import_files"),
+        "Import recordings of other programs: SWE-agent, mini-swe-agent, Who&When, Inspect AI, ai-agent-vcr.",
+        "vcr import runs/",
+        (Argument("files", "path", many=True),),
+        (
+            Option(
+                "format",
+                "what the files are; without it, what their content says",
+                choices=("swe-agent", "mini-swe-agent", "who-and-when", "inspect-ai", "ai-agent-vcr"),
+            ),
+            Option("session", "id of the session, for one file", short="s"),
+            Option("force", "import again what was imported before, under a new id", flag=True),
+        ),
+    ),
+    Verb(
+        "import",
+        load_verb("importing", "import_files"),
+        "Read runs of other programs: SWE-agent, mini-swe-agent, Who&When, Inspect, ai-agent-vcr.",
+        "vcr import runs/*.traj logs/*.eval",
+        (Argument("files", "path", many=True),),
+        (
+            Option(
+                "format",
+                "what the files are, where their content does not tell",
+                choices=("swe-agent", "mini-swe-agent", "who-and-when", "inspect-ai", "ai-agent-vcr"),
+            ),
+            Option("session", "id of the session, for a single file", short="s"),
+            Option("force", "import again what was imported before, under a new id", flag=True),
+        ),
+    ),
+    Verb(
+        "export",
+        load_verb("sessions", "export"),
+        "Write a session with every state in full.",
+        "vcr export my_run --to my_run.json",
+        (_SESSION,),
+        (
+            Option("to", "file to write; without it, the terminal", kind="path"),
+            Option("form", "one JSON document, or lines of execution/v1", choices=("json", "jsonl"), default="json"),
+        ),
+    ),
+    Verb(
+        "demo",
+        load_verb("demo", "demo"),
+        "Record an agent that fails at its eighth step, edit the past, resume.",
+        "vcr demo",
+        notebook=False,
+    ),
+)

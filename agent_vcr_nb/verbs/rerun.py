@@ -1,0 +1,266 @@
+"""Verbs that make a new session: record a program, resume before a frame, fork without running."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from agent_vcr_nb.core.edit import setting
+from agent_vcr_nb.core.encoding import Json
+from agent_vcr_nb.core.errors import EditError, UsageError
+from agent_vcr_nb.core.failure import note_error
+from agent_vcr_nb.core.fork import fork_recording
+from agent_vcr_nb.core.frame import FrameMetadata
+from agent_vcr_nb.core.payload import frame_summary
+from agent_vcr_nb.core.player import VCRPlayer
+from agent_vcr_nb.core.recorder import VCRRecorder
+from agent_vcr_nb.core.recording import Recording
+from agent_vcr_nb.core.resume import ResumeConfig, resume
+from agent_vcr_nb.core.steps import choosing
+from agent_vcr_nb.verbs.agents import find_agent, run_script, script_of
+from agent_vcr_nb.verbs.definition import Place
+from agent_vcr_nb.verbs.text import one_line, outcome, paint, printable
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRun:
+    """What `record` recorded."""
+
+    session_id: str
+    path: str
+    frames: int
+    lost: int
+    exit_code: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    def text(self) -> str:
+        """Return one line."""
+        lost = paint(f", {self.lost} could not be stored", "red") if self.lost else ""
+        hint = "" if self.frames else ". No step was seen: decorate the agent's functions with @agent_vcr_nb.step"
+        return f"recorded {self.session_id}: {self.frames} frames{lost}{hint}"
+
+
+def record(place: Place, command: Sequence[str], *, session: str | None = None, tag: Sequence[str] = ()) -> RecordedRun:
+    """Run a Python program and record its steps; the exit code is the program's."""
+    script = script_of(command)
+    recorder = VCRRecorder(place.directory)
+    started = recorder.start_session(session, metadata={"command": script}, tags=list(tag))
+    code = 0
+    try:
+        with choosing(recorder):
+            run_script(script)
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+        if isinstance(end.code, str) and place.complain:
+            place.complain(end.code)
+    except Exception as error:
+        code = 1
+        if place.complain:
+            place.complain(_traceback(error))
+    finally:
+        recorder.close()
+    path = place.path(started.session_id)
+    return RecordedRun(started.session_id, str(path), len(Recording(path)), recorder.lost, code)
+
+
+def _traceback(error: BaseException) -> str:
+    figures = FrameMetadata()
+    note_error(figures, error)
+    return printable(figures.traceback or str(error)).rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class ResumedRun:
+    """What `resume` did."""
+
+    session_id: str
+    parent: str
+    frame: int
+    served: tuple[int, ...]
+    """Frames of the parent whose steps were not executed again."""
+    executed: tuple[str, ...]
+    """Steps that ran, in order."""
+    edit: list[dict[str, Any]]
+    error: str | None
+    result: Json
+    frames: int
+    """Frames of the new session."""
+
+    @property
+    def exit_code(self) -> int:
+        """1 when the agent failed again."""
+        return 1 if self.error else 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON-ready values."""
+        return {name: getattr(self, name) for name in self.__slots__} | {
+            "served": list(self.served),
+            "executed": list(self.executed),
+        }
+
+    def text(self) -> str:
+        """Return what was served, what ran, and how it ended."""
+        lines = [f"{paint(self.session_id, 'bold')}: forked from {self.parent} before frame {self.frame}"]
+        lines += [
+            f"  {paint('edit', 'magenta')} {op.get('path')} = {one_line(op.get('value'), 80)}" for op in self.edit
+        ]
+        lines.append(f"  served from the recording, not executed: {len(self.served)} steps{_spans(self.served)}")
+        lines.append(f"  executed: {', '.join(self.executed) or 'nothing'}")
+        verdict = f"{outcome('error')} {printable(self.error)}" if self.error else outcome("ok")
+        lines.append(f"  {verdict}")
+        if self.error is None and self.result is not None:
+            lines.append(f"  result: {one_line(self.result, 200)}")
+        return "\n".join(lines)
+
+
+def _spans(numbers: Sequence[int]) -> str:
+    """Return ``(frames 0-6, 9)``."""
+    spans: list[list[int]] = []
+    for number in sorted(numbers):
+        if spans and spans[-1][1] == number - 1:
+            spans[-1][1] = number
+        else:
+            spans.append([number, number])
+    shown = ", ".join(f"{a}" if a == b else f"{a}-{b}" for a, b in spans)
+    return f" (frames {shown})" if shown else ""
+
+
+def resume_run(
+    place: Place,
+    session: str | None,
+    frame: int,
+    *,
+    set: Sequence[str] = (),
+    patch: str | None = None,
+    agent: str | None = None,
+    mode: str = "fork",
+    mock: Sequence[str] = (),
+    skip: Sequence[str] = (),
+    volatile: Sequence[str] = (),
+    reason: str | None = None,
+    new_id: str | None = None,
+) -> ResumedRun:
+    """Run the agent again from before a frame, on its edited state; earlier steps are not executed."""
+    recording = Recording(place.path(session))
+    recording.place(frame)
+    operations = _edit(place, recording, frame, set, patch)
+    mocks = dict(_pair(word, "mock") for word in mock)
+    config = ResumeConfig(
+        frame,
+        new_session_id=new_id,
+        mode="mock" if mocks and mode == "fork" else mode,
+        inject_mocks=mocks,
+        skip_nodes=skip,
+        patch=operations,
+        reason=reason,
+        volatile=volatile,
+    )
+    outcome_of = resume(recording, find_agent(place, agent, recording), config)
+    child = VCRPlayer.load(recording.path.parent / f"{outcome_of.session_id}.vcr")
+    ran = [s for s in (frame_summary(child, n) for n in range(len(child))) if s["provenance"] in ("live", "edited")]
+    parents = {s["parent"] for s in ran}
+    error = outcome_of.error
+    return ResumedRun(
+        outcome_of.session_id,
+        recording.session_id,
+        frame,
+        outcome_of.served,
+        tuple(s["name"] for s in ran if s["number"] not in parents),
+        child.session.edit,
+        f"{type(error).__name__}: {error}" if error else None,
+        child.recorded_value(outcome_of.result),
+        len(child),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Forked:
+    """What `fork` made."""
+
+    session_id: str
+    parent: str
+    frame: int
+    edit: list[dict[str, Any]]
+    exit_code: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    def text(self) -> str:
+        """Return what was made and how to run it."""
+        lines = [f"{paint(self.session_id, 'bold')}: forked from {self.parent} before frame {self.frame}, not run"]
+        lines += [
+            f"  {paint('edit', 'magenta')} {op.get('path')} = {one_line(op.get('value'), 80)}" for op in self.edit
+        ]
+        lines.append(f"  run it with: vcr resume {self.session_id} {self.frame}")
+        return "\n".join(lines)
+
+
+def fork(
+    place: Place,
+    session: str | None,
+    frame: int,
+    *,
+    set: Sequence[str] = (),
+    patch: str | None = None,
+    reason: str | None = None,
+    new_id: str | None = None,
+) -> Forked:
+    """Make a session that starts before a frame, with its state edited, and run nothing."""
+    recording = Recording(place.path(session))
+    operations = _edit(place, recording, frame, set, patch)
+    child = fork_recording(recording.path, frame, new_id, patch=operations, reason=reason, pending=True)
+    session_made = child.get_session()
+    child.close()
+    return Forked(session_made.session_id if session_made else "", recording.session_id, frame, operations)
+
+
+def _edit(
+    place: Place, recording: Recording, frame: int, assignments: Sequence[str], patch_file: str | None
+) -> list[dict[str, Any]]:
+    """Return the patch that a user asked for: made in a widget, read from a file, and set by words, in this order."""
+    operations: list[dict[str, Any]] = []
+    if place.patch is not None:
+        operations += [dict(op) for op in place.patch(recording.session_id, frame)]
+    if patch_file is not None:
+        operations += _patch_from(Path(patch_file))
+    tree = recording.state(frame, "input") if assignments else None
+    for word in assignments:
+        target, value = _pair(word, "set")
+        operations.append(setting(tree, target, value))
+    return operations
+
+
+def _patch_from(path: Path) -> list[dict[str, Any]]:
+    try:
+        operations = orjson.loads(path.read_bytes())
+    except OSError as error:
+        raise UsageError(f"--patch {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise EditError(f"--patch {path}: not JSON ({error})") from error
+    if not isinstance(operations, list) or not all(isinstance(op, dict) and "op" in op for op in operations):
+        raise EditError(
+            f'--patch {path}: expected a JSON Patch, such as [{{"op": "replace", "path": "/plan", "value": 1}}]'
+        )
+    return operations
+
+
+def _pair(word: str, option: str) -> tuple[str, Json]:
+    """Return (name, value) of ``name=JSON``; raises UsageError that shows how to write a string."""
+    name, equals, text = word.partition("=")
+    if not equals or not name:
+        raise UsageError(f"--{option} {word!r}: expected NAME=JSON, such as --{option} plan='\"use FastAPI\"'")
+    try:
+        return name, orjson.loads(text)
+    except ValueError:
+        raise UsageError(
+            f"--{option} {name}: {text!r} is no JSON. A string needs its quotes: --{option} {name}='\"{text}\"'"
+        ) from None

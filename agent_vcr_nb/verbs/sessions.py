@@ -1,0 +1,220 @@
+"""Verbs about whole sessions: list them, check them, their forks, their ledger, and take one out as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from agent_vcr_nb.core.ledger import CostLedger, Totals
+from agent_vcr_nb.core.lineage import Branch, SessionInfo, lineage, sessions
+from agent_vcr_nb.core.payload import frame_payload, session_payload
+from agent_vcr_nb.verbs.definition import Place
+from agent_vcr_nb.verbs.text import one_line, outcome, paint, provenance, table
+
+
+@dataclass(frozen=True, slots=True)
+class SessionList:
+    """What `ls` shows."""
+
+    directory: Path
+    sessions: list[SessionInfo]
+    exit_code: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the sessions as JSON-ready values."""
+        return {"directory": str(self.directory), "sessions": [info.to_dict() for info in self.sessions]}
+
+    def text(self) -> str:
+        """Return a line a session."""
+        if not self.sessions:
+            return f"no sessions in {self.directory}. Record one with: vcr record -- python app.py"
+        rows = [
+            (
+                info.session_id,
+                outcome(info.outcome),
+                str(info.frames),
+                "" if info.tokens is None else f"{info.tokens:,}",
+                (info.created_at or "")[:19].replace("T", " "),
+                f"{info.parent_session_id} before {info.forked_from_frame}" if info.parent_session_id else "",
+                info.problem or " ".join(info.tags),
+            )
+            for info in self.sessions
+        ]
+        return table(rows, ("session", "outcome", "frames", "tokens", "created (UTC)", "forked from", ""))
+
+
+def ls(place: Place) -> SessionList:
+    """List the sessions, the newest first."""
+    return SessionList(place.directory, sessions(place.directory))
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What `verify` found."""
+
+    reports: list[dict[str, Any]]
+
+    @property
+    def exit_code(self) -> int:
+        """1 when anything is not as it was written."""
+        return 0 if all(report["ok"] for report in self.reports) else 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a report a session."""
+        return {"sessions": self.reports}
+
+    def text(self) -> str:
+        """Return a line a session and a line an issue."""
+        lines = []
+        for report in self.reports:
+            verdict = paint("✓ whole", "green") if report["ok"] else paint(f"✗ {len(report['issues'])} issues", "red")
+            running = f", {report['running']} not ended" if report["running"] else ""
+            lines.append(f"{report['session_id']}: {verdict}, {report['frame_count']} frames{running}")
+            lines += [f"  {issue}" for issue in report["issues"]]
+        return "\n".join(lines) or "no sessions"
+
+
+def verify(place: Place, session: str | None = None) -> Verified:
+    """Check every line of a session, or of all, against its checksum, and that every state can be read."""
+    names = (
+        [session or place.session] if session or place.session else [i.session_id for i in sessions(place.directory)]
+    )
+    return Verified([place.player(name).verify_integrity() for name in names])
+
+
+@dataclass(frozen=True, slots=True)
+class Dag:
+    """What `dag` shows."""
+
+    branches: list[Branch]
+    exit_code: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the trees of forks."""
+        return {"branches": [branch.to_dict() for branch in self.branches]}
+
+    def text(self) -> str:
+        """Return the trees, a line a session."""
+        return "\n".join(line for branch in self.branches for line in _tree(branch, "", "")) or "no sessions"
+
+
+def _tree(branch: Branch, first: str, rest: str) -> list[str]:
+    info = branch.info
+    line = f"{first}{paint(info.session_id, 'bold')}  {outcome(info.outcome)}  {info.frames} frames"
+    if info.parent_session_id:
+        edited = ", ".join(f"{op.get('path')} = {one_line(op.get('value'), 40)}" for op in info.edit)
+        line += f"  from before frame {info.forked_from_frame}"
+        line += f"  {paint('edit', 'magenta')} {edited}" if edited else ""
+        line += f"  “{info.reason}”" if info.reason else ""
+    lines = [line]
+    for n, fork in enumerate(branch.forks):
+        last = n == len(branch.forks) - 1
+        lines += _tree(fork, rest + ("╰─ " if last else "├─ "), rest + ("   " if last else "│  "))
+    return lines
+
+
+def dag(place: Place, session: str | None = None) -> Dag:
+    """Show which session was forked from which, where, and with what edit."""
+    name = session or place.session
+    return Dag(lineage(place.directory, place.player(name).recording.session_id if name else None))
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerShown:
+    """What `ledger` shows."""
+
+    ledger: CostLedger
+    exit_code: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the ledger as JSON-ready values."""
+        return self.ledger.to_dict()
+
+    def text(self) -> str:
+        """Return a line a call of a model, and the sums."""
+        ledger = self.ledger
+        rows = [
+            (
+                str(e.frame),
+                e.node_name,
+                e.model or "unknown model",
+                _count(e.tokens_input),
+                _count(e.tokens_output),
+                _count(e.tokens),
+                "unknown" if e.cost_usd is None else f"${e.cost_usd:.6f}",
+                provenance(e.provenance),
+            )
+            for e in ledger.entries
+        ]
+        if not rows:
+            return f"{ledger.session_id}: no frame says that it used a model"
+        head = ("frame", "step", "model", "input", "output", "tokens", "cost", "")
+        return "\n".join(
+            [table(rows, head), "", _sum("spent (live)", ledger.live), _sum("saved (replayed, mocked)", ledger.saved)]
+        )
+
+
+def _count(tokens: int | None) -> str:
+    return "unknown" if tokens is None else f"{tokens:,}"
+
+
+def _sum(title: str, totals: Totals) -> str:
+    text = f"{title}: {totals.calls} calls, {totals.tokens:,} tokens, ${totals.cost_usd:.6f}"
+    if totals.unknown_cost:
+        text += f" and {totals.unknown_cost} of unknown cost"
+    return text
+
+
+def ledger(place: Place, session: str | None = None) -> LedgerShown:
+    """Show tokens and money by call, with what ran live and what a replay saved apart."""
+    return LedgerShown(CostLedger.of(place.player(session)))
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What `export` wrote, or the text where no file was named."""
+
+    session_id: str
+    content: bytes
+    target: Path | None
+    exit_code: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return where it went."""
+        return {"session_id": self.session_id, "bytes": len(self.content), "target": str(self.target or "-")}
+
+    def text(self) -> str:
+        """Return the export itself, or where it went."""
+        if self.target is None:
+            return self.content.decode().rstrip("\n")
+        return f"{self.session_id}: {len(self.content):,} bytes written to {self.target}"
+
+
+def export(place: Place, session: str | None = None, *, to: str | None = None, form: str = "json") -> Exported:
+    """Write a session with every state in full: as one JSON document, or as JSON lines of the older format."""
+    player = place.player(session)
+    if form == "json":
+        content = orjson.dumps(player.to_dict(), option=orjson.OPT_INDENT_2) + b"\n"
+    else:
+        header = {"type": "session", "schema": "execution/v1", "data": session_payload(player)}
+        lines = [header, *({"type": "frame", "data": _v1_frame(frame_payload(player, n))} for n in range(len(player)))]
+        content = b"".join(orjson.dumps(line) + b"\n" for line in lines)
+    target = Path(to) if to else None
+    if target is not None:
+        target.write_bytes(content)
+    return Exported(player.session_id, content, target)
+
+
+def _v1_frame(payload: dict[str, Any]) -> dict[str, Any]:
+    """Return a frame as ai-agent-vcr 1.x writes it."""
+    return {
+        "node_name": payload["name"],
+        "frame_type": payload["type"],
+        "timestamp": payload["timestamp"],
+        "input_state": payload["input_state"] or {},
+        "output_state": payload["output_state"] or {},
+        "metadata": payload["metadata"],
+    }

@@ -1,0 +1,55 @@
+"""Remembers which frame of which recording belongs to which savepoint, one JSON line each."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+
+class Ties:
+    """The file ``frames.jsonl`` of a line. A line torn by a kill is skipped; the savepoint itself is in the store."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._numbers: dict[tuple[str, int], int] = {}
+
+    def tie(self, session: str, frame: int, savepoint: int) -> None:
+        """Say that the files of this frame are those of the savepoint."""
+        row = json.dumps({"session": session, "frame": frame, "savepoint": savepoint})
+        fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            os.write(fd, f"{row}\n".encode())
+        finally:
+            os.close(fd)
+        self._numbers[session, frame] = savepoint
+
+    def read(self) -> None:
+        """Read what this and other processes have written."""
+        self._numbers.clear()
+        try:
+            lines = self._path.read_bytes().split(b"\n")
+        except FileNotFoundError:
+            return
+        for line in lines:
+            try:
+                row = json.loads(line)
+                self._numbers[row["session"], row["frame"]] = row["savepoint"]
+            except (ValueError, KeyError, TypeError):
+                continue
+
+    def savepoint(self, session: str, frame: int) -> int | None:
+        """Return the number of a frame's savepoint."""
+        return self._numbers.get((session, frame))
+
+    def frames(self, session: str) -> dict[int, int]:
+        """Return frame -> savepoint of one session, in the order of the frames."""
+        return {frame: number for (name, frame), number in sorted(self._numbers.items()) if name == session}
+
+    def frame_of(self, savepoint: int) -> tuple[str, int] | None:
+        """Return session and number of the first frame of a savepoint."""
+        return next((key for key, number in self._numbers.items() if number == savepoint), None)
+
+    def sessions(self) -> set[str]:
+        """Return every session that has a frame here."""
+        return {session for session, _ in self._numbers}

@@ -1,0 +1,1 @@
+"""Speed and size beside the peers: run with ``python -m tests.benchmarks``."""

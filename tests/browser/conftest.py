@@ -1,0 +1,83 @@
+"""JupyterLab once a session, one Chromium, and one page a module."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.browser.lab import Notebook, Server, Watch
+
+INSTALL = "apt-get update && apt-get install -y chromium"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+ARTIFACTS = Path(__file__).parent.parent / "artifacts"
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[object]:
+    """The system's Chromium, headless, with an empty profile."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None and os.environ.get("CI") == "true":
+        pytest.fail(f"no Chromium for the browser tests. Install it: {INSTALL}")
+    if found is None:
+        pytest.skip(f"no Chromium. To run the browser tests: {INSTALL}")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, headless=True, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, chromium: object) -> Iterator[Server]:
+    """JupyterLab, started when Chromium is there."""
+    with Server(tmp_path_factory.mktemp("lab")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def page(chromium: object) -> Iterator[object]:
+    """A page with a profile of its own, for the tests of one module: JupyterLab takes seconds to load."""
+    context = chromium.new_context(viewport={"width": 1200, "height": 1300}, service_workers="block")
+    context.set_default_timeout(20_000)
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def notebook(page: object, server: Server, request: pytest.FixtureRequest) -> Iterator[Callable[..., Notebook]]:
+    """Writes and opens a notebook of cells; at the end no page error and no request to elsewhere is forgiven."""
+    watch = Watch(page, server)
+    numbers = itertools.count()
+
+    def make(*cells: str) -> Notebook:
+        made = Notebook(page, server, f"{request.module.__name__.rpartition('.')[2]}_{next(numbers)}.ipynb")
+        made.write(list(cells))
+        made.open()
+        return made
+
+    yield make
+    watch.check()
+
+
+@pytest.fixture
+def picture(page: object) -> Callable[[str], None]:
+    """Keeps a picture of the page in tests/artifacts, for a person to look at."""
+
+    def take(name: str) -> None:
+        ARTIFACTS.mkdir(exist_ok=True)
+        page.screenshot(path=ARTIFACTS / f"{name}.png")
+
+    return take

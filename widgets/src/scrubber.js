@@ -1,0 +1,3 @@
+import { render } from "./scrubber/render.js";
+
+export default { render };

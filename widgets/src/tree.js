@@ -1,0 +1,3 @@
+import { render } from "./tree/render.js";
+
+export default { render };

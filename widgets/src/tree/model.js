@@ -1,0 +1,185 @@
+// What the state tree knows and decides, without a page.
+
+/** @typedef {import("../shared/types.js").Operation} Operation */
+/** @typedef {import("../shared/types.js").Side} Side */
+
+/** A state as it came from the kernel. @typedef {{text: string, patch: Operation[], frame: string}} Loaded */
+
+/** Bytes of states kept in the page, so that stepping back needs no kernel; the one on show is kept in any case. */
+export const CACHE_CHARACTERS = 12_000_000;
+const PREVIEW_CHARACTERS = 160;
+const TAG = "$t";
+
+/** The states that arrived last, by frame and side. */
+export class StateCache {
+  /** @type {Map<string, Loaded>} insertion order is order of use */
+  #states = new Map();
+  #size = 0;
+
+  /** @param {number} [limit] characters */
+  constructor(limit = CACHE_CHARACTERS) {
+    this.limit = limit;
+  }
+
+  /** @param {number} frame @param {Side} side @returns {Loaded | undefined} */
+  get(frame, side) {
+    const key = `${frame}/${side}`;
+    const state = this.#states.get(key);
+    if (state) {
+      this.#states.delete(key);
+      this.#states.set(key, state);
+    }
+    return state;
+  }
+
+  /** @param {number} frame @param {Side} side @returns {boolean} */
+  has(frame, side) {
+    return this.#states.has(`${frame}/${side}`);
+  }
+
+  /** @param {number} frame @param {Side} side @param {Loaded} state */
+  put(frame, side, state) {
+    this.drop(frame, side);
+    this.#states.set(`${frame}/${side}`, state);
+    this.#size += state.text.length;
+    for (const [key, old] of this.#states) {
+      if (this.#size <= this.limit || old === state) break;
+      this.#states.delete(key);
+      this.#size -= old.text.length;
+    }
+  }
+
+  /** @param {number} frame @param {Side} side */
+  drop(frame, side) {
+    const old = this.#states.get(`${frame}/${side}`);
+    if (!old) return;
+    this.#states.delete(`${frame}/${side}`);
+    this.#size -= old.text.length;
+  }
+
+  clear() {
+    this.#states.clear();
+    this.#size = 0;
+  }
+}
+
+/** @param {string} pointer JSON Pointer @returns {string[]} its keys */
+export function keysOf(pointer) {
+  return pointer.split("/").slice(1).map((token) => token.replaceAll("~1", "/").replaceAll("~0", "~"));
+}
+
+/** @param {readonly (string | number)[]} keys @returns {string} JSON Pointer */
+export function pointerOf(keys) {
+  return keys.map((key) => `/${String(key).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
+}
+
+/** @param {unknown} value @returns {value is Record<string, unknown>} */
+function isObject(value) {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** @param {unknown} tree @param {string} pointer @returns {unknown} what stands there, or undefined */
+export function valueAt(tree, pointer) {
+  /** @type {unknown} */
+  let here = tree;
+  for (const key of keysOf(pointer)) {
+    if (Array.isArray(here)) here = here[Number(key)];
+    else if (isObject(here) && Object.hasOwn(here, key)) here = here[key];
+    else return undefined;
+  }
+  return here;
+}
+
+/** @param {unknown} value @returns {string | null} the Python type that a stored value stands for, or null for plain JSON */
+export function tagOf(value) {
+  return isObject(value) && typeof value[TAG] === "string" ? String(value[TAG]) : null;
+}
+
+/** @param {unknown} value @param {number} [limit] characters @returns {string} one line of it */
+export function preview(value, limit = PREVIEW_CHARACTERS) {
+  const text = value === undefined ? "nothing" : JSON.stringify(value);
+  return text.length <= limit ? text : `${text.slice(0, limit)}… (${text.length.toLocaleString("en")} characters)`;
+}
+
+/** @typedef {{kind: "added" | "removed" | "changed", path: string, before: unknown, after: unknown}} Change */
+
+/**
+ * What differs between two states, by path. A list is compared after what its two versions share at both ends, so
+ * that one new item in front is one change. A value with a type of its own is compared as a whole.
+ * @param {unknown} before
+ * @param {unknown} after
+ * @returns {Change[]}
+ */
+export function changesBetween(before, after) {
+  /** @type {Change[]} */
+  const changes = [];
+  compare(before, after, "", changes);
+  return changes;
+}
+
+/** @param {unknown} before @param {unknown} after @param {string} path @param {Change[]} changes */
+function compare(before, after, path, changes) {
+  if (Array.isArray(before) && Array.isArray(after)) return compareLists(before, after, path, changes);
+  if (isObject(before) && isObject(after) && tagOf(before) === null && tagOf(after) === null) {
+    return compareObjects(before, after, path, changes);
+  }
+  if (!same(before, after)) changes.push({ kind: "changed", path, before, after });
+}
+
+/**
+ * @param {Record<string, unknown>} before @param {Record<string, unknown>} after
+ * @param {string} path @param {Change[]} changes
+ */
+function compareObjects(before, after, path, changes) {
+  for (const key of new Set([...Object.keys(before), ...Object.keys(after)])) {
+    const here = path + pointerOf([key]);
+    if (!Object.hasOwn(after, key)) changes.push({ kind: "removed", path: here, before: before[key], after: undefined });
+    else if (!Object.hasOwn(before, key)) changes.push({ kind: "added", path: here, before: undefined, after: after[key] });
+    else compare(before[key], after[key], here, changes);
+  }
+}
+
+/** @param {unknown[]} before @param {unknown[]} after @param {string} path @param {Change[]} changes */
+function compareLists(before, after, path, changes) {
+  const shorter = Math.min(before.length, after.length);
+  let head = 0;
+  while (head < shorter && same(before[head], after[head])) head += 1;
+  let tail = 0;
+  while (tail < shorter - head && same(before[before.length - 1 - tail], after[after.length - 1 - tail])) tail += 1;
+  const paired = shorter - head - tail;
+  for (let i = head; i < head + paired; i += 1) compare(before[i], after[i], `${path}/${i}`, changes);
+  for (let i = head + paired; i < before.length - tail; i += 1) {
+    changes.push({ kind: "removed", path: `${path}/${i}`, before: before[i], after: undefined });
+  }
+  for (let i = head + paired; i < after.length - tail; i += 1) {
+    changes.push({ kind: "added", path: `${path}/${i}`, before: undefined, after: after[i] });
+  }
+}
+
+/** @param {unknown} one @param {unknown} other @returns {boolean} equal as JSON, whatever the order of keys */
+export function same(one, other) {
+  if (one === other) return true;
+  if (Array.isArray(one) && Array.isArray(other)) {
+    return one.length === other.length && one.every((value, i) => same(value, other[i]));
+  }
+  if (!isObject(one) || !isObject(other)) return false;
+  const keys = Object.keys(one);
+  return (
+    keys.length === Object.keys(other).length &&
+    keys.every((key) => Object.hasOwn(other, key) && same(one[key], other[key]))
+  );
+}
+
+/**
+ * The operations of one edit, without tests and in plain JSON.
+ * @param {readonly Operation[]} operations
+ * @returns {Operation[]}
+ */
+export function plainOperations(operations) {
+  return operations.map(({ op, path, value, from }) => ({
+    op,
+    path,
+    ...(value === undefined ? {} : { value }),
+    ...(from === undefined ? {} : { from }),
+  }));
+}

@@ -1,0 +1,106 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  StateCache,
+  changesBetween,
+  keysOf,
+  plainOperations,
+  pointerOf,
+  preview,
+  same,
+  tagOf,
+  valueAt,
+} from "../src/tree/model.js";
+
+const state = (/** @type {string} */ text) => ({ text, patch: [], frame: "" });
+const lines = (/** @type {unknown} */ before, /** @type {unknown} */ after) =>
+  changesBetween(before, after).map(({ kind, path }) => `${kind} ${path}`);
+
+test("the states used last stay, and the cache keeps to its limit", () => {
+  const cache = new StateCache(10);
+  cache.put(0, "input", state("aaaa"));
+  cache.put(1, "input", state("bbbb"));
+  cache.get(0, "input");
+  cache.put(2, "input", state("cccc"));
+  assert.deepEqual([0, 1, 2].map((frame) => cache.has(frame, "input")), [true, false, true]);
+});
+
+test("a state larger than the whole cache is kept while it is the newest", () => {
+  const cache = new StateCache(3);
+  cache.put(0, "input", state("aaaaaaaa"));
+  assert.equal(cache.get(0, "input")?.text, "aaaaaaaa");
+  cache.put(1, "input", state("b"));
+  assert.equal(cache.has(0, "input"), false);
+});
+
+test("a dropped state frees its place", () => {
+  const cache = new StateCache(4);
+  cache.put(0, "output", state("aaaa"));
+  cache.drop(0, "output");
+  cache.put(1, "output", state("bb"));
+  cache.put(2, "output", state("cc"));
+  assert.equal(cache.has(1, "output"), true);
+});
+
+test("keys with slashes and tildes survive a JSON Pointer", () => {
+  assert.equal(pointerOf(["a/b", "c~d", 0, ""]), "/a~1b/c~0d/0/");
+  assert.deepEqual(keysOf("/a~1b/c~0d/0/"), ["a/b", "c~d", "0", ""]);
+  assert.deepEqual(keysOf(""), []);
+});
+
+test("a pointer finds own keys only", () => {
+  const tree = { a: [{ b: 1 }] };
+  assert.equal(valueAt(tree, "/a/0/b"), 1);
+  assert.equal(valueAt(tree, "/constructor"), undefined);
+  assert.equal(valueAt(tree, "/a/0/b/c"), undefined);
+});
+
+test("a new message in front of a list is one change", () => {
+  assert.deepEqual(lines({ m: [1, 2, 3] }, { m: [0, 1, 2, 3] }), ["added /m/0"]);
+  assert.deepEqual(lines({ m: [1, 2, 3] }, { m: [1, 3] }), ["removed /m/1"]);
+});
+
+test("a change inside a list item names the deep path", () => {
+  assert.deepEqual(lines({ m: [{ a: 1, b: 2 }] }, { m: [{ a: 1, b: 3 }] }), ["changed /m/0/b"]);
+});
+
+test("keys that came and went are told apart from values that changed", () => {
+  assert.deepEqual(lines({ a: 1, b: 2, c: [1] }, { a: 1, b: 3, d: null }), ["changed /b", "removed /c", "added /d"]);
+});
+
+test("a typed value is compared as a whole", () => {
+  const at = (/** @type {string} */ v) => ({ when: { $t: "datetime", v } });
+  assert.deepEqual(lines(at("2026-01-01"), at("2026-01-02")), ["changed /when"]);
+});
+
+test("equal states have no changes, whatever the order of their keys", () => {
+  assert.deepEqual(lines({ a: 1, b: { c: 2, d: 3 } }, { b: { d: 3, c: 2 }, a: 1 }), []);
+});
+
+test("values of different types are different", () => {
+  const pairs = [
+    [1, "1"],
+    [0, false],
+    [null, undefined],
+    [[], {}],
+    [{ a: undefined }, { b: undefined }],
+  ];
+  assert.deepEqual(pairs.map(([one, other]) => same(one, other)), [false, false, false, false, false]);
+});
+
+test("only a string under $t makes a typed value", () => {
+  assert.deepEqual([{ $t: "set", v: [] }, { $t: 3 }, [], null, "x"].map(tagOf), ["set", null, null, null, null]);
+});
+
+test("a preview says how much it leaves out", () => {
+  assert.equal(preview("x".repeat(2000), 10), '"xxxxxxxxx… (2,002 characters)');
+  assert.equal(preview(undefined), "nothing");
+});
+
+test("operations leave without what is not theirs", () => {
+  const operations = [{ op: "move", path: "/b", from: "/a", extra: 1 }, { op: "replace", path: "/c", value: null }];
+  assert.deepEqual(plainOperations(operations), [
+    { op: "move", path: "/b", from: "/a" },
+    { op: "replace", path: "/c", value: null },
+  ]);
+});
