@@ -81,7 +81,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, VCRRecorder(output_dir=".vcr") as recorder:
         session = recorder.start_session("sentinel-demo")
         root = Path(folder)
-        sentinel = Sentinel(recorder, config=Config(), root=root)
+        # The four rules of the story: what else is wrong with so long a function would say the same again.
+        config = Config(ignore=("too-cognitive", "too-many-branches"))
+        sentinel = Sentinel(recorder, config=config, root=root)
         print("STEP 1: Agent writes auth/utils.py")
         show(sentinel.check_file(write(root, "auth/utils.py", UTILS)))
         print("\nSTEP 2: Agent writes handlers.py")

@@ -22,6 +22,8 @@ from sentinel.guardian import Sentinel
 from sentinel.hooks import claude_code
 
 MAX_REQUEST = 64_000_000
+MAX_SOCKET_PATH = 100
+"""Unix allows a socket 104 to 108 characters, by system."""
 HOOKS: dict[str, Callable[[Sentinel, dict[str, Any]], claude_code.Answer]] = {
     "claude-code": claude_code.handle,
     "openhands": claude_code.handle_openhands,
@@ -29,13 +31,18 @@ HOOKS: dict[str, Callable[[Sentinel, dict[str, Any]], claude_code.Answer]] = {
 
 
 def socket_path(root: Path) -> Path:
-    """Where the daemon of a project listens: short, because a socket's path may have 100 characters only."""
-    base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
-    folder = Path(base) / f"agent-sentinel-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.stat().st_uid != os.getuid():
-        raise UsageError(f"{folder} belongs to another user: remove it, or set XDG_RUNTIME_DIR")
-    return folder / store.name_for(root)
+    """Where the daemon of a project listens, in a folder of the user's own.
+
+    Raises:
+        UsageError: the folder belongs to another user.
+    """
+    bases = (os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/tmp")
+    names = [Path(base) / f"agent-sentinel-{os.getuid()}" / store.name_for(root) for base in bases if base]
+    path = next((name for name in names if len(os.fsencode(name)) <= MAX_SOCKET_PATH), names[-1])
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    if path.parent.stat().st_uid != os.getuid():
+        raise UsageError(f"{path.parent} belongs to another user: remove it, or set XDG_RUNTIME_DIR")
+    return path
 
 
 def ask(root: Path, request: dict[str, Any]) -> dict[str, Any] | None:
