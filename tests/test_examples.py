@@ -58,5 +58,8 @@ def test_an_example_prints_what_it_promises(example, tmp_path):
     assert list((tmp_path / ".vcr").glob("*.vcr"))
 
 
-def test_no_example_goes_without_a_promise():
-    assert sorted(path.name for path in EXAMPLES.glob("*.py")) == sorted(SAYS)
+@pytest.mark.parametrize("example", sorted(path.name for path in EXAMPLES.glob("*.py") if path.name not in SAYS))
+def test_every_other_example_runs_to_its_end(example, tmp_path):
+    done = run(example, tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout
