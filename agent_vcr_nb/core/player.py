@@ -264,11 +264,10 @@ class VCRPlayer:
 
     # -------------------------------------------------------------------------------------------- totals
 
-    def _figures(self) -> Iterator[FrameMetadata]:
-        for index in range(len(self)):
-            head = self.head(index)
-            if head.get("provenance", "live") in ("live", "edited"):
-                yield FrameMetadata.from_dict(dict(head.get("metadata") or {}))
+    def _figures(self) -> list[FrameMetadata]:
+        from agent_vcr_nb.core.ledger import counted_once
+
+        return [f for n, f in counted_once(self) if self.head(n).get("provenance", "live") in ("live", "edited")]
 
     def get_total_latency(self) -> float:
         """Return the summed wall time of the outermost live steps in milliseconds."""
@@ -279,11 +278,11 @@ class VCRPlayer:
         )
 
     def get_total_tokens(self) -> int:
-        """Return the tokens of all live frames that know theirs; see CostLedger for what is unknown."""
+        """Return the tokens that were really used, each once; see CostLedger for what is unknown."""
         return sum(figures.tokens or 0 for figures in self._figures())
 
     def get_total_cost(self) -> float:
-        """Return the recorded cost of all live frames in dollars; see CostLedger for prices and what is unknown."""
+        """Return the recorded cost in dollars that was really spent; see CostLedger for prices and what is unknown."""
         return sum(figures.cost_usd or 0.0 for figures in self._figures())
 
     # -------------------------------------------------------------------------------------------- questions

@@ -36,7 +36,7 @@ from agent_vcr_nb.core.frame import (
 from agent_vcr_nb.core.journal import SCHEMA, Durability, Journal, session_path
 from agent_vcr_nb.core.policy import Call, Edit, Policy, RecordPolicy, Return
 from agent_vcr_nb.core.redact import Redactor
-from agent_vcr_nb.core.steps import Place, Scope, Step, became_latest, chosen_recorder, current_scope, was_closed
+from agent_vcr_nb.core.steps import Place, Scope, Step, became_latest, chosen_recorder, scope_now, was_closed
 from agent_vcr_nb.core.writer import FrameWriter, known, logger
 
 if TYPE_CHECKING:
@@ -418,6 +418,10 @@ class VCRRecorder:
         """
         return self._writer.copy(tape, wanted, key_of, unfinished=unfinished)
 
+    def lose(self, error: BaseException) -> None:
+        """Count an error of an integration that kept it from recording something; it is told of, never raised."""
+        self._writer.lose(error, frame=False)
+
     def note(self, kind: str, data: dict[str, Any]) -> None:
         """Write a line that is no frame, for the integration that reads it again (see `Recording.others`)."""
         self._writer.note(kind, data)
@@ -431,6 +435,10 @@ class VCRRecorder:
         step.parent = self._writer.copied.get(head.get("parent", -1))
         step.provenance, step.edit = Provenance.EDITED, edit
         self._writer.start(step)
+
+    def stored(self, key: str, value: Any) -> Any:
+        """Return a value under a key as the file shows it: encoded and without secrets."""
+        return self._writer.clean({key: value})[key]
 
     def copy_drawn_outside(self, tape: Tape, target: int) -> None:
         """Write what a recording's agent drew outside of all steps before `target`: times, ids, random numbers."""
@@ -460,7 +468,7 @@ class VCRRecorder:
 
     def scope_here(self) -> Scope:
         """Return the scope that a step which begins here runs inside; the session itself where there is none."""
-        scope = current_scope.get()
+        scope = scope_now()
         return scope if scope is not None and scope.recorder is self else self._root
 
     def _write_returned(self, step: Step, decision: Return) -> None:

@@ -82,7 +82,7 @@ RULES: tuple[Rule, ...] = (
         r"(?P<keep>[Bb](?i:earer|asic) )(?=[^ ]*[0-9A-Z=])[A-Za-z0-9._~+/=-]{16,}",
     ),
     # Without its @ a password may still be on its way; a port at the end of a text is none.
-    Rule("url-password", ("://",), r"(?P<keep>://)[^\s/:@]{0,256}:(?!\d{0,5}\Z)[^\s/@]{1,256}(?=@|\Z)"),
+    Rule("url-password", ("://",), r"(?P<keep>://)[^\s/:@\"'\\,{}]{0,256}:(?!\d{0,5}\Z)[^\s/@\"'\\,{}]{1,256}(?=@|\Z)"),
     # As in a command line, an environment, a query, YAML, and JSON that lies in a string (arguments of a tool call).
     Rule(
         "assignment",
@@ -141,7 +141,7 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """Return `text` with each secret replaced by a marker that names the rule."""
-        if len(text) < self._shortest:
+        if len(text) < self._shortest or not self._shows_a_sign(text.lower()):
             return text
         for marker, hints, form in self._rules:
             for hint in hints:
@@ -179,7 +179,13 @@ class Redactor:
         return value
 
     def _shows_a_sign(self, text: str) -> bool:
-        return any(character in text and any(sign in text for sign in signs) for character, signs in self._signs)
+        # Loops: this runs for every state, and a generator costs as much as the looks.
+        for character, signs in self._signs:
+            if character in text:
+                for sign in signs:
+                    if sign in text:
+                        return True
+        return False
 
     def _has_secret_key(self, value: Json) -> bool:
         items = value

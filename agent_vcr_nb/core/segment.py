@@ -22,6 +22,7 @@ _CHUNK = 256 << 10
 _FRAME = b'{"type":"frame","data":{"number":'
 _START = b'{"type":"start","data":{"number":'
 _FRAME_NUMBER, _START_NUMBER = _FRAME + b"%d,", _START + b"%d,"
+_FOLLOWED_BY = b'"}\n' + _FRAME_NUMBER
 _NUMBERED = re.compile(rb'\{"type":"(frame|start)","data":\{"number":([0-9]{1,15}),')
 _UNNUMBERED = (b'{"type": "frame"', b'{"type":"frame"')
 """Frames of ai-agent-vcr: their order is their number."""
@@ -143,30 +144,34 @@ class Segment:
         frame_at, frame_end, start_at, start_end = self._columns()
         find, startswith = data.find, data.startswith
         while (end := find(b"\n", begin)) >= 0:
-            # Nearly all lines are the next frame, the next start or the end of the last start: one comparison tells.
-            # That the starts' columns are as long as the frames' is seen to when it matters.
+            if startswith(_FRAME_NUMBER % number, begin):
+                # Frames in order: one comparison tells that a line is whole and that the next one follows.
+                while startswith(_FOLLOWED_BY % (number + 1), end - 2):
+                    frame_at.append(offset + begin)
+                    frame_end.append(offset + end)
+                    number += 1
+                    news += 1
+                    begin = end + 1
+                    end = find(b"\n", begin)
+                if end < 0:
+                    break
+            if len(start_at) < number:
+                self._reserve(number)
+            # Nearly all other lines are the next start, or the end of the last one.
             whole = data[end - 2 : end] == b'"}'
-            if whole and startswith(_FRAME_NUMBER % number, begin):
-                frame_at.append(offset + begin)
-                frame_end.append(offset + end)
+            if whole and startswith(_START_NUMBER % number, begin):
+                start_at.append(offset + begin)
+                start_end.append(offset + end)
+                frame_at.append(-1)
+                frame_end.append(-1)
                 number += 1
                 news += 1
             elif whole and frame_at and frame_at[-1] < 0 and startswith(_FRAME_NUMBER % (number - 1), begin):
                 frame_at[-1], frame_end[-1] = offset + begin, offset + end
                 news += 1
             elif end > begin:
-                if len(start_at) < number:
-                    self._reserve(number)
-                if whole and startswith(_START_NUMBER % number, begin):
-                    start_at.append(offset + begin)
-                    start_end.append(offset + end)
-                    frame_at.append(-1)
-                    frame_end.append(-1)
-                    number += 1
-                    news += 1
-                else:
-                    news += self._take(data, begin, end, offset)
-                    number = len(frame_at)
+                news += self._take(data, begin, end, offset)
+                number = len(frame_at)
             begin = end + 1
         self._reserve(number)
         return news, begin

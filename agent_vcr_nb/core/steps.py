@@ -22,11 +22,15 @@ if TYPE_CHECKING:
 class Scope:
     """A step while it runs: what steps inside it are numbered and named below."""
 
-    __slots__ = ("counts", "figures", "key", "lane", "number", "recorder")
+    __slots__ = ("counts", "figures", "key", "lane", "number", "outer", "over", "recorder")
 
     def __init__(self, recorder: VCRRecorder, key: str, number: int | None, lane: Lane | None) -> None:
         self.recorder, self.key, self.number, self.lane = recorder, key, number, lane
         self.figures: dict[str, Any] = {}
+        self.outer: Scope | None = None
+        """What was around it, where a framework entered it by an event."""
+        self.over = False
+        """It has ended, though code may still see it: an event of asyncio cannot leave what another one has entered."""
         """What the step's own code says of it while it runs (see annotate)."""
         self.counts: dict[str, int] = {}
 
@@ -40,6 +44,14 @@ _earlier: list[weakref.ref[VCRRecorder]] = []
 
 live_agents: dict[str, Any] = {}
 """Decorated functions by step name, the latest of each: what a session of this process can be resumed with."""
+
+
+def scope_now() -> Scope | None:
+    """Return the innermost step around this code that has not ended."""
+    scope = current_scope.get()
+    while scope is not None and scope.over:
+        scope = scope.outer
+    return scope
 
 
 def became_latest(recorder: VCRRecorder) -> None:
@@ -99,6 +111,7 @@ class Step:
     __slots__ = (
         "_recorder",
         "call",
+        "changes",
         "clock",
         "decision",
         "details",
@@ -127,6 +140,8 @@ class Step:
         self.input_state: dict[str, Any] = {}
         self.decision: Decision = Run()
         self.call: Sequence[str] = ()
+        self.changes: Sequence[Mapping[str, Any]] = ()
+        """What the step changed in place, as RFC 6902 operations with encoded values; set before it is finished."""
         self.figures: dict[str, Any] = {}
         self.edit: Sequence[Mapping[str, Any]] = ()
         self.details: Mapping[str, Any] | None = None
@@ -159,6 +174,21 @@ class Step:
         if self.decision.error is not None:
             raise self.decision.error
         return dict(self.decision.output_state or {})
+
+    @property
+    def served_call(self) -> Sequence[str]:
+        """What the integration kept of the recorded call that is served; empty where nothing is."""
+        decision = self.decision
+        if not isinstance(decision, Return) or decision.tape is None or decision.number is None:
+            return ()
+        return decision.tape.call(decision.number)
+
+    def served_changes(self) -> list[dict[str, Any]]:
+        """Return what the step changed in place when it ran, with the agent's own values, where it is served."""
+        decision = self.decision
+        if not isinstance(decision, Return) or decision.tape is None or decision.number is None:
+            return []
+        return decision.tape.changes(decision.number)
 
     def scope(self) -> Scope:
         """Return a scope of this step, for a framework that enters and leaves it by events."""

@@ -210,8 +210,6 @@ class FrameWriter:
                 continue
             head = dict(tape.heads[old] or {})
             head["parent"] = numbers.get(head.get("parent", -1), parent)
-            if tape.was_edited(old):
-                head["edited"] = True
             head |= {"key": key_of(old), "provenance": "replayed", "replayed_from": f"{tape.session_id}:{old}"}
             self.write(functools.partial(self._copy_line, tape, old, is_end, head, numbers))
         for owner in wanted:
@@ -350,6 +348,8 @@ class FrameWriter:
             data["lane"] = lane
         if step.call:
             data["call"] = list(step.call)
+        if step.changes:
+            data["changes"] = list(step.changes)
         if step.edit:
             data["edit"] = [self.operation(operation) for operation in step.edit]
         return data

@@ -13,7 +13,7 @@ from agent_vcr_nb.notebook.source import Source
 
 TYPES = ("node", "tool", "llm", "error", "checkpoint")
 STATUSES = ("ok", "error", "running", "damaged")
-RUNNING = STATUSES.index("running")
+ERROR, RUNNING = STATUSES.index("error"), STATUSES.index("running")
 PROVENANCES = ("live", "replayed", "edited", "mocked")
 BATCH = 2000
 """Frames in one message: about 50 kB, so that 10,000 frames show from the first fifth on."""
@@ -62,6 +62,11 @@ class FrameFeed:
         for at in range(have, count, BATCH):
             self._read(min(at + BATCH, count))
             yield at, self.rows[at : at + BATCH]
+
+    def failed(self) -> list[int]:
+        """Return the numbers of all frames that failed; reads those that were not read yet."""
+        self._read(self.source.count)
+        return [number for number, row in enumerate(self.rows) if row[1] == ERROR]
 
     def _read(self, stop: int) -> None:
         first = len(self.rows)

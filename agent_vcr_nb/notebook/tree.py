@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import traitlets
@@ -32,6 +33,8 @@ class StateTree(GuardedWidget):
         self.source = source
         self._edits_by_session = {source.session_id: PendingEdits()}
         self._absent: set[int] = set()
+        self.on_edit: Callable[[], None] = lambda: None
+        """Called after each change of a pending edit."""
         self.handlers = {
             "state": self._tell_state,
             "edit": self._take_edit,
@@ -124,6 +127,7 @@ class StateTree(GuardedWidget):
 
     def _tell_patch(self, number: int, *, by: str, refused: str = "") -> None:
         self.say("patch", frame=number, patch=self.pending[number], by=by, refused=refused)
+        self.on_edit()
 
     def _recorded(self, number: int) -> Any:
         return json.loads(self.source.state(number, "input"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -37,8 +38,6 @@ SETTINGS = {
     "protocol.allow": "never",
     "safe.bareRepository": "all",
     "safe.directory": "*",
-    # A rename that git only guesses could carry one agent's lines into another agent's file.
-    "merge.renames": "false",
     "merge.directoryRenames": "false",
 }
 
@@ -111,14 +110,18 @@ class Git:
 
     def create(self) -> None:
         """Make the bare repository if it does not exist; raises StoreError for a git that is too old."""
-        if (self.repository / "HEAD").is_file() and (self.repository / "objects").is_dir():
+        if self.repository.is_dir():
             return
         words = self.run("version").split()
         version = tuple(int(part) for part in words[2].split(b".")[:2])
         if version < NEEDED:
             found, needed = ".".join(map(str, version)), ".".join(map(str, NEEDED))
             raise StoreError(f"git {found} is too old: file transactions need git {needed} or later.")
-        self.run("init", "--quiet", "--bare", "--template=", "--initial-branch=none", str(self.repository))
+        # Made under another name: an init that is killed must not look like a repository.
+        fresh = self.repository.with_suffix(".new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        Git(fresh).run("init", "--quiet", "--bare", "--template=", "--initial-branch=none", str(fresh))
+        fresh.rename(self.repository)
 
     def blobs(self, ids: Iterable[str]) -> Iterator[bytes]:
         """Yield the contents of blobs in the order asked for; raises StoreError for one that is missing."""
@@ -150,5 +153,5 @@ class Git:
 def failed(command: str, code: int, error: bytes) -> StoreError:
     """Return the error that tells how a git command ended."""
     how = f"was killed by signal {-code}" if code < 0 else f"failed with exit code {code}"
-    text = error.decode(errors="replace").strip()[:400]
-    return StoreError(f"git {command} {how}: {text or 'no message'}. Nothing of this step was kept; try again.")
+    lines = error.decode(errors="replace").strip().splitlines() or ["no message"]
+    return StoreError(f"git {command} {how}: {lines[0][:400]}. Nothing of this step was kept; try again.")

@@ -29,17 +29,34 @@ def merge(
     tree, ids = _merge_trees(store, base[0], main[0], mine[0])
     merged = Manifest(repositories=list(main[1].repositories))
     conflicts = set(ids)
-    for path, (git_mode, blob) in _entries(store, tree).items():
-        states = [manifest.files.get(path) for _, manifest in (base, main, mine)]
-        mode, agreed = _pick(*(state and state.mode for state in states))
-        if not agreed:
+    found = _entries(store, tree)
+    for path in base[1].files.keys() | main[1].files.keys() | mine[1].files.keys() | found.keys():
+        states = (base[1].files.get(path), main[1].files.get(path), mine[1].files.get(path))
+        if _is_guessed(*states, found=found.get(path)):
             conflicts.add(path)
-        merged.files[path] = FileState(mode or _usual(git_mode, store.umask()), blob)
+        if path in found:
+            mode, agreed = _pick(*(state and state.mode for state in states))
+            if not agreed:
+                conflicts.add(path)
+            merged.files[path] = FileState(mode or _usual(found[path][0], store.umask()), found[path][1])
     if conflicts:
         raise _conflict(store, conflicts, base[1], main[1], mine[1])
     merged.dirs = _merge_dirs(merged.files, base[1].dirs, main[1].dirs, mine[1].dirs, 0o777 & ~store.umask())
     merged.bare = sorted(merged.dirs.keys() - covered_dirs(merged.files))
     return merged
+
+
+def _is_guessed(
+    base: FileState | None, main: FileState | None, mine: FileState | None, *, found: tuple[str, str] | None
+) -> bool:
+    """Tell whether git merged a path by what it took for a rename: that can carry lines into another agent's file."""
+    before, ours, theirs = (state and state.blob for state in (base, main, mine))
+    merged = found and found[1]
+    if ours == before:
+        return merged != theirs
+    if theirs in (before, ours):
+        return merged != ours
+    return ours is None or theirs is None
 
 
 def _merge_trees(store: Store, base: Savepoint, main: Savepoint, mine: Savepoint) -> tuple[str, list[str]]:

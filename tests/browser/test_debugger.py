@@ -18,7 +18,10 @@ def opened(notebook):
 @pytest.fixture
 def debugger(opened, page):
     """The notebook with the run loaded anew: first frame, no edit, the state before it on show."""
-    opened.expect_value("debugger.clear() or debugger.open(run)", None)
+    epoch = opened.value("debugger.clear() or debugger.open(run) or debugger.scrubber.epoch")
+    scrubber = page.get_by_test_id("vcr-scrubber")
+    expect(scrubber).to_have_attribute("data-epoch", str(epoch))
+    expect(scrubber).to_have_attribute("data-count", "10")
     page.get_by_role("tab", name="Before").click()
     return opened
 

@@ -1,69 +1,70 @@
-"""The main job as a user does it in JupyterLab: record, see the error, edit the state before it, resume."""
+"""The main job with the real recorder: an agent fails, one value of its past is changed, and it goes on from there."""
 
-import re
-from pathlib import Path
-
-import nbformat
 import pytest
 from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
 
-TUTORIAL = Path(__file__).parent.parent.parent / "notebooks/01_change_the_past.ipynb"
+AGENT = """
+%load_ext agent_vcr_nb
+from agent_vcr_nb import step
+
+calls = []
+
+def make(number):
+    @step(name=f"step_{number}")
+    def run(state):
+        calls.append(number)
+        if number == 7 and state["database"] not in ("sqlite", "postgres"):
+            raise ValueError(f"no driver for {state['database']}")
+        return {**state, f"done_{number}": True}
+    return run
+
+steps = [make(number) for number in range(10)]
+
+def agent(state):
+    for run in steps:
+        state = run(state)
+    return state
+"""
+RECORD = "%vcr record main_job"
+RUN = """
+try:
+    agent({"query": "build a todo app", "database": "mongodb"})
+except ValueError as error:
+    print("failed:", error)
+"""
+DEBUGGER = """
+%vcr
+debugger = get_ipython().magics_manager.registry["VCRMagics"].debugger
+"""
 
 
-@pytest.fixture(scope="module")
-def opened(notebook):
-    """The tutorial's agent, recorded and failed, with the debugger on show; the resume is not run yet."""
-    cells = [cell.source for cell in nbformat.read(TUTORIAL, as_version=4).cells if cell.cell_type == "code"]
-    upto = cells.index("%vcr") + 1
-    made = notebook(*cells[:upto], "%vcr resume 7 --agent agent", "%vcr dag")
-    for _ in range(upto):
-        made.start_next_cell()
-        made.kernel_is_idle()
-    return made
-
-
-def output(page, text):
-    return page.locator(".jp-OutputArea-output", has_text=text)
-
-
-def shows(page, frame):
+def test_the_main_job(notebook, page, picture):
+    lab = notebook(AGENT, RECORD, RUN, DEBUGGER, "calls.clear()\n%vcr resume 7 --agent agent", "%vcr stop")
+    lab.run(0, 1, 2, 3)
+    expect(lab.output(2)).to_have_text("failed: no driver for mongodb\n")
     tree = page.get_by_test_id("vcr-tree")
-    expect(tree).to_have_attribute("data-frame", str(frame))
-    expect(tree).to_have_attribute("data-ready", "true")
-    return tree
-
-
-def test_an_edit_in_the_tree_is_what_percent_vcr_resume_runs_on(opened, page, picture):
-    expect(output(page, "failed: the database 'mongodb' is not one of")).to_be_visible()
-    opened.expect_value(
-        "calls", [*["clarify", "research", "outline", "estimate", "design", "write_code", "write_tests", "review"]]
-    )
 
     page.get_by_role("button", name="Next error").click()
-    tree = shows(page, 7)
-    opened.expect_value("get_ipython().magics_manager.registry['VCRMagics'].debugger.frame", 7)
-    tree.locator(".jse-value", has_text="mongodb").first.dblclick()
+    expect(tree).to_have_attribute("data-frame", "7")
+    expect(page.locator(".vcr-problem")).to_have_text("ValueError: no driver for mongodb")
+    tree.locator(".jse-value", has_text="mongodb").dblclick()
     page.keyboard.press("Control+a")
     page.keyboard.type("sqlite")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("list", name="JSON Patch")).to_contain_text(
-        '{"op":"replace","path":"/database","value":"sqlite"}'
+    lab.expect_value("debugger.pending_edit(7)", [{"op": "replace", "path": "/database", "value": "sqlite"}])
+    picture("main-job")
+
+    lab.run(4)
+    lab.expect_value("calls", [7, 8, 9])
+    expect(tree.locator(".vcr-title")).to_contain_text("frame 7 · step_7")
+    expect(tree.locator(".jse-value", has_text="sqlite")).to_be_visible()
+    expect(page.get_by_test_id("vcr-scrubber")).to_have_attribute("data-count", "10")
+    expect(page.locator(".vcr-legend")).to_contain_text("replayed")
+    lab.expect_value(
+        "[frame['provenance'] for frame in debugger.source.summaries(0)]", ["replayed"] * 7 + ["edited"] + ["live"] * 2
     )
-    picture("main_job_light")
-    opened.use_theme("JupyterLab Dark")
-    picture("main_job_dark")
-    opened.use_theme("JupyterLab Light")
-
-    opened.value("calls.clear()")
-    page.locator(".jp-Notebook .cm-content", has_text="%vcr resume 7").click()
-    page.keyboard.press("Control+Enter")
-    expect(output(page, "executed: review, document, release")).to_be_visible()
-    expect(output(page, "served from the recording, not executed: 7 steps (frames 0-6)")).to_be_visible()
-    opened.expect_value("calls", ["review", "document", "release"])
-
-    shows(page, 7)
-    opened.expect_value("get_ipython().magics_manager.registry['VCRMagics'].debugger.session", "tutorial-fork1")
-    slider = page.get_by_role("slider", name="Frame")
-    expect(slider).to_have_attribute("aria-valuetext", re.compile("^frame 7 / 9 · review · llm · ok · edited"))
+    lab.expect_value("debugger.session != 'main_job'", True)
+    picture("main-job-resumed")
+    lab.run(5)

@@ -77,8 +77,3 @@ def test_following_shows_frames_that_come_and_states_that_ended():
     debugger.refresh()
     assert [message["kind"] for message in frames] == ["frames", "frames", "changed"]
     assert [message["kind"] for message in states] == ["stale"]
-
-
-def test_it_is_shown_as_a_widget_with_words_beside_it():
-    bundle = VCRDebugger(Run(1))._repr_mimebundle_()
-    assert "application/vnd.jupyter.widget-view+json" in bundle

@@ -122,6 +122,7 @@ def _model_figures(extra: Part, model: str | None) -> FrameMetadata:
     return figures(
         model=response.text("model") or model,
         cost_usd=extra.number("cost"),
+        custom={"actions": extra.get("actions") or None},
         tokens_input=usage.count("prompt_tokens"),
         tokens_output=usage.count("completion_tokens"),
         tokens_used=usage.count("total_tokens"),

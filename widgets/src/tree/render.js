@@ -3,6 +3,7 @@ import { immutableJSONPatch } from "immutable-json-patch";
 import { createJSONEditor } from "vanilla-jsoneditor";
 import { selectionOf } from "../shared/bus.js";
 import { alertLine, button, element, isDark, keepKeys, watchTheme } from "../shared/dom.js";
+import { save, tell } from "../shared/kernel.js";
 import { changeList } from "./changes.js";
 import { StateCache, plainOperations, preview, tagOf, valueAt } from "./model.js";
 
@@ -59,7 +60,7 @@ class TreeView {
     this.selection = selectionOf(model.get("group"));
     this.alert = alertLine(() => {
       model.set("error", "");
-      model.save_changes();
+      save(model, this.alert.show);
     });
     this.title = element("div", { class: "vcr-title" });
     this.tabs = element("div", { class: "vcr-tabs", role: "tablist", "aria-label": "State" });
@@ -100,6 +101,11 @@ class TreeView {
     for (const undo of this.#cleanUp.splice(0)) undo();
     clearTimeout(this.#resting);
     this.#editor?.destroy();
+  }
+
+  /** @param {Record<string, unknown>} message */
+  tell(message) {
+    tell(this.model, message, this.alert.show);
   }
 
   /** @param {string} event @param {(...args: any[]) => void} handler */
@@ -196,7 +202,7 @@ class TreeView {
   /** @param {number} frame @param {Side} side */
   #ask(frame, side) {
     this.#asked.add(`${frame}/${side}`);
-    this.model.send({ kind: "state", frame, side });
+    this.tell({ kind: "state", frame, side });
   }
 
   /** @param {number} frame @param {Side} side */
@@ -228,7 +234,7 @@ class TreeView {
   /** @param {Operation[]} operations @param {Operation[]} undo */
   #sendEdit(operations, undo) {
     this.#editsOnTheirWay += 1;
-    this.model.send({
+    this.tell({
       kind: "edit",
       frame: this.#editorFrame,
       operations: plainOperations(operations),
@@ -360,8 +366,8 @@ class TreeView {
         element("strong", {}, `Edit before frame ${frame}`),
         element("span", { class: "vcr-was" }, "used by "),
         element("code", {}, `%vcr resume ${frame}`),
-        button("Undo the last edit", () => this.model.send({ kind: "undo", frame, by: `${this.viewId}/undo` }), "undo"),
-        button("Drop all edits of this frame", () => this.model.send({ kind: "clear", frame, by: `${this.viewId}/undo` }), "clear"),
+        button("Undo the last edit", () => this.tell({ kind: "undo", frame, by: `${this.viewId}/undo` }), "undo"),
+        button("Drop all edits of this frame", () => this.tell({ kind: "clear", frame, by: `${this.viewId}/undo` }), "clear"),
       ),
       element("ol", { class: "vcr-operations", "aria-label": "JSON Patch" }, ...operations),
     );
