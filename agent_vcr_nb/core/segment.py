@@ -29,6 +29,7 @@ _UNNUMBERED = (b'{"type": "frame"', b'{"type":"frame"')
 _NOWHERE = array("q", [-1]).tobytes()
 _STATES = re.compile(rb',"(?:input|output)_(?:state|delta)":|,"update":|,"details":')
 _HEAD_BYTES = 4096
+_STATE_MEMBERS = frozenset({"input_state", "output_state", "input_delta", "output_delta", "update", "details"})
 _HEADER_LINES = 8
 MOST_MISSING = 1_000_000
 """A file may begin with a frame of at most this number: more is damage or an attack on memory."""
@@ -244,7 +245,8 @@ class Segment:
                     told = orjson.loads(raw[raw.index(b'"data":') + 7 : states.start()] + b"}")
                     return check_fields("start" if start else "frame", dict(told))
                 # The words stood inside the metadata: the whole line decides.
-        return self.data(number, start=start)
+        data = self.data(number, start=start)
+        return None if data is None else {name: value for name, value in data.items() if name not in _STATE_MEMBERS}
 
     def data(self, number: int, *, start: bool) -> dict[str, Any] | None:
         """Return what a line says, states included; raises RecordingError for a damaged one."""

@@ -3,6 +3,7 @@ threads, nested, across crashes, continued sessions and forks; each state must c
 """
 
 import copy
+import itertools
 import os
 import shutil
 import tempfile
@@ -22,10 +23,23 @@ keys = st.sampled_from(["m", "n", "a/b", "", "~"])
 
 
 class Expected:
-    """What is known of one frame: its input, and its output once it has ended."""
+    """What is known of one frame: its input, and its output once it has ended; when it began and ended."""
+
+    clock = itertools.count()
 
     def __init__(self, before):
         self.before, self.after = copy.deepcopy(before), None
+        self.began, self.ended = next(self.clock), None
+
+    def end(self, after):
+        self.after, self.ended = copy.deepcopy(after), next(self.clock)
+
+    def before_moment(self, moment):
+        """This frame as a fork from then on knows it: what had not ended yet is running."""
+        known = copy.deepcopy(self)
+        if known.ended is None or known.ended > moment:
+            known.after = known.ended = None
+        return known
 
 
 class RecordingMachine(RuleBasedStateMachine):
@@ -105,7 +119,7 @@ class RecordingMachine(RuleBasedStateMachine):
         after = copy.deepcopy(before)
         after[key] = value
         expected = Expected(before)
-        expected.after = copy.deepcopy(after)
+        expected.end(after)
         frame = self.in_lane(lane, self.recorder.record_step, "n", before, after)
         assert frame.number == len(self.frames)
         self.frames.append(expected)
@@ -130,14 +144,14 @@ class RecordingMachine(RuleBasedStateMachine):
     def finish(self, lane):
         if self.open[lane]:
             step, expected = self.open[lane].pop()
-            expected.after = copy.deepcopy(self.states[lane])
+            expected.end(self.states[lane])
             self.in_lane(lane, step.finish, self.states[lane])
 
     @rule(lane=lanes)
     def fail(self, lane):
         if self.open[lane]:
             step, expected = self.open[lane].pop()
-            expected.after = "failed"
+            expected.end("failed")
             self.in_lane(lane, step.fail, ValueError("x"))
 
     # ------------------------------------------------------------------------------------------ sessions
@@ -164,7 +178,7 @@ class RecordingMachine(RuleBasedStateMachine):
     def fork(self, at):
         at %= len(self.frames)
         child = self.recorder.fork(at, f"s{len(self.sessions) + 1}")
-        expected = copy.deepcopy(self.frames[:at])
+        expected = [frame.before_moment(self.frames[at].began) for frame in self.frames[:at]]
         assert exact(child.fork_state) == exact(self.frames[at].before)
         self.recorder.close()
         self.sessions[self.name] = self.frames
