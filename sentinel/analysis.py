@@ -15,7 +15,8 @@ from sentinel.walk import Walk
 
 _LEFT_OUT = re.compile(
     r"(?im)#[ \t]*(?:\.\.\.|…)[ \t]*(?:(?:the )?(?:rest|existing|remaining|other|previous)\b[^\n]*)"
-    r"|#[ \t]*(?:the )?(?:rest of (?:the|your)|existing|remaining|your) (?:code|implementation|logic)[^\n]{0,20}$"
+    r"|#[ \t]*(?:the )?(?:rest of (?:the|your)|existing|remaining|your)"
+    r" (?:code|implementation|logic)[^\n]{0,20}$"
 )
 _TODO = re.compile(
     r"(?i)#\s*(?:todo|fixme|xxx)\b|#[^\n]*\b(?:implement (?:this|me|here|later)|your code|placeholder)\b"
@@ -24,7 +25,7 @@ _PROTOCOLS = {"Protocol", "ABC", "TypedDict", "NamedTuple"}
 
 
 class ChunkAnalysis:
-    """Makes the facts of one chunk. ``offset`` is what to subtract from the tree's lines to get the chunk's."""
+    """Makes the facts of one chunk; the tree's lines minus ``offset`` are the chunk's."""
 
     def __init__(self, chunk: Chunk, statements: list[ast.stmt], offset: int, config: Config) -> None:
         self.chunk = chunk

@@ -1,8 +1,8 @@
-"""Split Python source into chunks that parse alone, so that after an edit only the changed ones are parsed again.
+"""Split Python source into chunks that parse alone: after an edit only the changed ones are parsed again.
 
-A split is a guess made from indentation; it is right when every chunk parses: the tokens up to a split are those
-of the whole file, and a split inside a string, a bracket or a statement leaves a chunk that does not parse. Then
-`parse` reads the whole file and splits at the statements of its tree instead.
+A split is a guess made from indentation. It is right when every chunk parses: the tokens up to a split are
+those of the whole file, and a split inside a string, a bracket or a statement leaves a chunk that does not
+parse. Then the whole file is parsed and split at the statements of its tree.
 """
 
 from __future__ import annotations

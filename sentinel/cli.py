@@ -1,7 +1,8 @@
-"""The ``sentinel`` command: reads arguments, calls one function, prints. Exit 0 clean, 1 findings, 2 usage."""
+"""The ``sentinel`` command: parse, call, print. Exit 0 clean, 1 findings, 2 usage."""
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,6 +19,10 @@ from sentinel.discover import files
 from sentinel.errors import SentinelError, UsageError
 from sentinel.findings import Finding
 from sentinel.guardian import Sentinel
+from sentinel.hooks.claude_code import CLAUDE_CODE_SETTINGS, parse
+from sentinel.hooks.watch import changes
+from sentinel.serve import HOOKS, answer, ask
+from sentinel.serve import serve as serve_forever
 
 _LIMITS = (
     "max_function_lines",
@@ -42,12 +47,13 @@ def _limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def _sentinel_for(target: Path, limits: dict[str, int | None]) -> tuple[Sentinel, list[Path]]:
+def _sentinel_for(target: Path, limits: dict[str, Any]) -> tuple[Sentinel, list[Path]]:
     """A Sentinel for the project around ``target``, and the files to look at."""
     if not target.exists():
         raise UsageError(f"{target} does not exist: expected a folder or a file")
     root = configuration.find_root(target)
-    config = replace(configuration.load(root), **{name: value for name, value in limits.items() if value is not None})
+    given: dict[str, Any] = {name: value for name, value in limits.items() if value is not None}
+    config = replace(configuration.load(root), **given)
     found = list(files(target, config.exclude))
     if not found:
         raise UsageError(f"{target} holds nothing to scan: no file in a language that is read, or all are ignored")
@@ -83,6 +89,57 @@ def baseline(target: Path) -> int:
     file = sentinel.root / sentinel.config.baseline
     count = known_findings.write(file, sentinel.scan(target))
     click.echo(f"{count} findings are known now: {file}")
+    return 0
+
+
+@_commands.command()
+@click.argument("target", type=click.Path(path_type=Path), default=".")
+def watch(target: Path) -> int:
+    """Check every file that is written under a folder, until Ctrl-C. Exit 1 when findings are left."""
+    sentinel = Sentinel(root=configuration.find_root(target)) if target.is_dir() else None
+    if sentinel is None:
+        raise UsageError(f"{target} does not exist: expected a folder to watch")
+    sentinel.index()
+    click.echo(f"watching {target}", err=True)
+    left: set[str] = set()
+    for result in changes(sentinel, target):
+        click.echo(result.feedback(sentinel.config.feedback) or f"[sentinel] {result.path}: nothing new to fix")
+        (left.add if result.caused else left.discard)(result.path)
+    return 1 if left else 0
+
+
+@_commands.command()
+@click.argument("agent", type=click.Choice(list(HOOKS)))
+@click.option("--root", type=click.Path(path_type=Path), help="The project; found from the event without it.")
+@click.option("--settings", is_flag=True, help="Print what to put into .claude/settings.json.")
+def hook(agent: str, root: Path | None, settings: bool) -> int:
+    """Answer one hook event from stdin: exit 2 and a text on stderr make the agent correct itself."""
+    if settings:
+        click.echo(json.dumps(CLAUDE_CODE_SETTINGS, indent=2))
+        return 0
+    event = parse(sys.stdin.read())
+    folder = Path(event.get("cwd") or ".") if root is None else root
+    if not folder.is_dir():
+        raise UsageError(f"{folder} does not exist: expected the project's folder")
+    given = answer(Sentinel(root=configuration.find_root(folder)), agent, event)
+    if given.text:
+        click.echo(given.text, err=True)
+    return given.code
+
+
+@_commands.command()
+@click.argument("target", type=click.Path(path_type=Path), default=".")
+@click.option("--stop", is_flag=True, help="Stop the running daemon.")
+def serve(target: Path, stop: bool) -> int:
+    """Hold the project's index in memory and answer hooks from it, until Ctrl-C."""
+    if not target.is_dir():
+        raise UsageError(f"{target} does not exist: expected the project's folder")
+    root = configuration.find_root(target)
+    if stop:
+        if ask(root, {"stop": True}) is None:
+            raise UsageError(f"no daemon is running for {root}")
+        return 0
+    serve_forever(Sentinel(root=root), lambda path: click.echo(f"serving {root} at {path}"))
     return 0
 
 

@@ -67,7 +67,7 @@ def rule_name(name: str) -> str:
 
 
 def find_root(start: Path) -> Path:
-    """The project that ``start`` is in: the nearest folder upwards with pyproject.toml or .git, else its own folder."""
+    """The nearest folder upwards with pyproject.toml or .git; without one, the folder of ``start`` itself."""
     folder = start.resolve() if start.is_dir() else start.resolve().parent
     for candidate in (folder, *folder.parents):
         if (candidate / "pyproject.toml").is_file() or (candidate / ".git").exists():

@@ -30,7 +30,7 @@ def files(target: Path, exclude: tuple[str, ...] = ()) -> Iterator[Path]:
     if target.is_file():
         if language_of(target.name) is None:
             raise UsageError(
-                f"{target} is no file that Sentinel reads: expected Python, a notebook, JS, TS, Go, Rust, Java"
+                f"{target} is no file that Sentinel reads: expected Python, a notebook, JS, TS, Go, Rust or Java"
             )
         yield target
         return
@@ -83,7 +83,7 @@ def _ignored(path: str, specs: list[_Spec]) -> bool:
 
 
 def _inherited(root: Path) -> list[_Spec]:
-    """The .gitignore files above ``root`` up to the repository's top; none when they ignore ``root`` itself."""
+    """The .gitignore files from above ``root`` to the repository; none when they ignore ``root`` itself."""
     if (root / ".git").exists():
         return []
     above: list[_Spec] = []

@@ -1,4 +1,4 @@
-"""What one chunk of a file tells, in lines relative to the chunk, so that it can be kept while others change."""
+"""What one chunk of a file tells, in lines of the chunk, so that it is kept while others change."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """A function's body in four degrees of likeness, blind to formatting, comments, docstring and annotations."""
+    """A body in four degrees of likeness, blind to formatting, comments, docstring and annotations."""
 
     exact: int
     """Hash of the normalised tokens."""
@@ -41,7 +41,7 @@ class FunctionFact:
     is_async: bool
     parameters: int
     fingerprint: Fingerprint | None
-    """None for functions that are no candidates for reuse: trivial, abstract, overloads, properties' setters."""
+    """None for functions that nobody can reuse: trivial, abstract, overloads, setters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +110,6 @@ class Chunk:
 
 
 def text_hash(lines: list[str]) -> str:
-    """Hash of lines without their indentation and trailing space: unchanged when code moves or is indented."""
+    """Hash of lines without their indentation: unchanged when code moves or is indented."""
     text = "\n".join([line.strip() for line in lines])
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

@@ -65,7 +65,7 @@ class FileFacts:
 
 
 def analyse(document: Document, config: Config, known: Cache | None = None, *, whole: bool = False) -> FileFacts:
-    """Analyse a document; ``known`` holds the facts of its earlier chunks. ``whole`` parses all of it anyway."""
+    """Analyse a document; ``known`` has the facts of earlier chunks, ``whole`` parses all of it anyway."""
     if document.problem:
         return FileFacts(document, problem=_problem("not-analysed", 1, document.problem))
     if document.language != "python":

@@ -32,9 +32,9 @@ class Finding:
     """One thing that is wrong in one file. ``to_dict()`` has exactly these fields and is JSON."""
 
     rule: str
-    """Sentinel's name of the rule, e.g. ``too-complex``; what ``ignore`` and ``# sentinel: ignore[...]`` take."""
+    """The rule's name, e.g. ``too-complex``; what ``ignore`` and ``# sentinel: ignore[...]`` take."""
     code: str
-    """The standard rule that it stands for, e.g. ``C901`` (ruff); what ``# noqa:`` takes. Empty where there is none."""
+    """The standard rule it stands for, e.g. ``C901``; what ``# noqa:`` takes. Empty where there is none."""
     severity: Severity
     """``critical`` or ``warning``."""
     message: str
@@ -60,7 +60,7 @@ class Finding:
 
     @property
     def key(self) -> str:
-        """Identity across moved lines and files: rule, qualified name and body hash (what a baseline stores)."""
+        """Identity across moved lines and files (what a baseline stores): rule, qualified name, body hash."""
         text = f"{self.rule}\0{self.symbol}\0{self.body_hash}"
         return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
@@ -90,8 +90,8 @@ def worst_first(findings: Iterable[Finding]) -> list[Finding]:
 def newly_caused(before: Iterable[tuple[str, str, float]], after: Sequence[Finding]) -> list[Finding]:
     """The findings of ``after`` that were not there before, or had a smaller value.
 
-    ``before`` holds (rule, symbol, value). Several of one kind in one place are matched by their count, so that
-    moved lines and untouched old debt are never reported as new.
+    ``before`` holds (rule, symbol, value). Several of one kind in one place are matched by their count, so
+    that moved lines and untouched old debt are never reported as new.
     """
     known: dict[tuple[str, str], list[float]] = {}
     for rule, symbol, value in before:
@@ -125,7 +125,7 @@ class CheckResult:
         return not self.findings
 
     def feedback(self, limit: int = FEEDBACK_LIMIT) -> str:
-        """The text to hand to an agent: what its write caused, at most ``limit`` lines, worst first; else empty."""
+        """The text for an agent: what its write caused, at most ``limit`` lines, worst first; or empty."""
         if not self.caused:
             return ""
         lines = [f"[sentinel] this write left {len(self.caused)} to fix in {self.path}:"]

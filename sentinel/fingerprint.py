@@ -1,8 +1,8 @@
-"""Turn a function into a fingerprint that finds its copies: exact, renamed, with other constants, nearly the same.
+"""Turn a function into a fingerprint that finds its copies: exact, renamed, other constants, nearly the same.
 
 The body becomes a list of tokens without formatting, comments, docstrings, annotations and decorators. Local
-names are what a function binds itself: they may differ between copies. Names of globals, attributes and keywords
-say what a function does: they may not.
+names are what a function binds itself: they may differ between copies. Names of globals, attributes and
+keywords say what a function does: they may not.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def _fields_of(kind: Any) -> tuple[tuple[str, bool], ...]:
 
 
 def _tokens(function: ast.FunctionDef | ast.AsyncFunctionDef) -> _Tokens:
-    """Write the function down as tokens; an explicit stack, because an expression can be 20,000 terms deep."""
+    """Write the function down as tokens; an explicit stack, as an expression can be 20,000 terms deep."""
     tokens = _Tokens()
     out, names, constants, local = tokens.out, tokens.names, tokens.constants, tokens.locals
     stack: list[Any] = ["}", *reversed(function.body), function.args]
@@ -204,7 +204,7 @@ def _expand(node: Any, kind: Any, tokens: _Tokens, stack: list[Any]) -> None:
 
 
 def is_candidate(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    """False for functions that nobody can reuse: empty, abstract, overloads, plain delegation, initialisers, tests."""
+    """False for functions that nobody can reuse: empty, abstract, overloads, initialisers, tests."""
     if function.name.startswith("test_"):
         return False
     for decorator in function.decorator_list:

@@ -12,7 +12,7 @@ from sentinel.config import Config
 from sentinel.discover import files
 from sentinel.errors import UsageError
 from sentinel.findings import CheckResult, Finding
-from sentinel.project import Project, read
+from sentinel.project import Project
 from sentinel.reading import language_of
 
 if TYPE_CHECKING:
@@ -61,6 +61,23 @@ class Sentinel:
         self._indexed = False
         self._lock = threading.RLock()
 
+    def load_index(self) -> bool:
+        """Load the stored index and look at what changed since; False when there is none that fits."""
+        from sentinel import store
+
+        with self._lock:
+            if self._indexed or not store.load(self.project):
+                return False
+            self._indexed = True
+            return True
+
+    def store_index(self) -> None:
+        """Keep the index for the next process, in the user's cache folder: nothing goes into the project."""
+        from sentinel import store
+
+        with self._lock:
+            store.save(self.project)
+
     def index(self, *, skip: str = "") -> None:
         """Read the whole project once, so that copies are recognised and old debt is known as old."""
         with self._lock:
@@ -84,8 +101,29 @@ class Sentinel:
             raise UsageError(f"{path} does not exist: expected a file in {self.root}, or its content")
         with self._lock:
             self.index(skip=name)
-            result = self.project.check(read(name, full, content))
-            self._record(result)
+            result = self.project.check_path(name, content)
+        return self._told(result)
+
+    def remember(self, path: Path | str) -> None:
+        """Take a file as it is on disk for the state before the next write, if nothing is known of it yet."""
+        name = self.project.relative(path)
+        with self._lock:
+            self.index(skip=name)
+            known = name in self.project.index.files
+            if not known and language_of(name) is not None and (self.root / name).is_file():
+                self.project.check_path(name)
+
+    def sweep(self) -> list[CheckResult]:
+        """Check every file that changed on disk since it was seen, whoever wrote it; forget deleted ones."""
+        with self._lock:
+            if not self._indexed:
+                self.index()
+                return []
+            results = self.project.sweep(files(self.root, self.config.exclude))
+        return [self._told(result) for result in results]
+
+    def _told(self, result: CheckResult) -> CheckResult:
+        self._record(result)
         if self.on_result is not None:
             self.on_result(result)
         return result
@@ -124,6 +162,11 @@ class Sentinel:
         from sentinel import hooks
 
         return hooks.attach(self, target)
+
+    @property
+    def is_indexed(self) -> bool:
+        """True once the project was read, or its stored index was loaded."""
+        return self._indexed
 
     def _record(self, result: CheckResult) -> None:
         """The audit trail: what was found and what was fixed, as a frame."""

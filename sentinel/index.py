@@ -1,4 +1,4 @@
-"""Every function of a project in memory, to be asked for functions like a given one in well under a millisecond.
+"""Every function of a project in memory, to be asked for functions like a given one in microseconds.
 
 A stored index is one sorted array a kind of hash, searched by bisection: it loads without building a table.
 What changed since then stands in small dictionaries beside it.
@@ -30,7 +30,7 @@ class Entry:
     qualname: str
     line: int
     age: int
-    """Order of first appearance: of two alike, the younger is the copy. Editing a function does not make it younger."""
+    """Order of first appearance: of two alike, the younger is the copy. An edit makes it no younger."""
     body_hash: str
     is_method: bool
     is_async: bool
@@ -78,8 +78,6 @@ class FileRecord:
     classes: tuple[tuple[str, tuple[str, ...]], ...] = ()
     known: list[tuple[str, str, float]] = field(default_factory=list)
     """Rule, symbol and value of what was found in the file when it was last seen."""
-    modified_ns: int = 0
-    size: int = -1
 
 
 KINDS = ("exact", "renamed", "constants", "sketch")
@@ -131,7 +129,7 @@ class Index:
             for entry in left:
                 entry.alive = False
         record.ids = [entry.id for entry in kept]
-        self._set_classes(path, record, classes)
+        self.set_classes(path, record, classes)
         return kept
 
     def _add(self, path: str, fact: FunctionFact, start: int, ages: list[int] | None) -> Entry:
@@ -158,7 +156,8 @@ class Index:
             self.by_name.setdefault(entry.name, []).append(entry.id)
         return entry
 
-    def _set_classes(self, path: str, record: FileRecord, classes: tuple[tuple[str, tuple[str, ...]], ...]) -> None:
+    def set_classes(self, path: str, record: FileRecord, classes: tuple[tuple[str, tuple[str, ...]], ...]) -> None:
+        """Set the classes of a file, by which overrides are told."""
         if record.classes == classes:
             return
         for name, _ in record.classes:
@@ -185,7 +184,7 @@ class Index:
         for name, _ in classes:
             self.bases.get(name, {}).pop(old, None)
         self.files[new] = record
-        self._set_classes(new, record, classes)
+        self.set_classes(new, record, classes)
 
     def alive(self, numbers: Iterable[int]) -> Iterator[Entry]:
         """The entries that still stand in their file."""

@@ -1,4 +1,4 @@
-"""JavaScript, TypeScript, Go, Rust and Java through tree-sitter: size, complexity, parameters, nesting, duplicates.
+"""JavaScript, TypeScript, Go, Rust and Java through tree-sitter: size, complexity, nesting, duplicates.
 
 The grammars are an extra: ``pip install agent-vcr-nb[languages]``. Complexity is 1 + branches, loops, cases,
 handlers, ternaries and ``&&``/``||``, as ESLint's `complexity` and gocyclo count it.
@@ -36,7 +36,7 @@ def _types(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_JS = {
+_JS: dict[str, Any] = {
     "functions": _types(
         "function_declaration generator_function_declaration method_definition arrow_function function_expression"
     ),
@@ -75,8 +75,8 @@ GRAMMARS = {
             "catch_clause ternary_expression && ||"
         ),
         blocks=_types(
-            "if_statement for_statement enhanced_for_statement while_statement do_statement switch_expression "
-            "try_statement try_with_resources_statement"
+            "if_statement for_statement enhanced_for_statement while_statement do_statement "
+            "switch_expression try_statement try_with_resources_statement"
         ),
     ),
 }
@@ -255,12 +255,18 @@ class _Function:
     def findings(self, config: Config) -> Iterator[RawFinding]:
         """What is over its limit."""
         shown = f"{self.name}()"
+        lines, count = self.end_line - self.line + 1, len(self.parameters())
+        long, deep = "is {} lines (max {}) - break it up", "nests {} blocks deep (max {}) - return early"
+        complex_, many = (
+            "has complexity {} (max {}) - simplify",
+            "takes {} parameters (max {}) - use an object",
+        )
         measures = (
-            ("function-too-long", self.end_line - self.line + 1, config.max_function_lines, "is {} lines (max {}) - break it up"),
-            ("too-complex", self.complexity(), config.max_complexity, "has cyclomatic complexity {} (max {}) - simplify"),
-            ("too-many-parameters", len(self.parameters()), config.max_parameters, "takes {} parameters (max {}) - use a config object"),
-            ("nested-too-deep", self.nesting(), config.max_nesting, "nests {} blocks deep (max {}) - return early or extract a function"),
-        )  # fmt: skip
+            ("function-too-long", lines, config.max_function_lines, long),
+            ("too-complex", self.complexity(), config.max_complexity, complex_),
+            ("too-many-parameters", count, config.max_parameters, many),
+            ("nested-too-deep", self.nesting(), config.max_nesting, deep),
+        )
         head = (self.line, int(self.body.start_point[0]) + 1)
         for rule, value, limit, text in measures:
             if value > limit:
@@ -322,6 +328,6 @@ def _is_else_if(node: Any) -> bool:
     parent = node.parent
     if parent is None or not node.type.startswith("if"):
         return False
-    return parent.type == "else_clause" or (
-        parent.type == node.type and parent.child_by_field_name("alternative") == node
-    )
+    if parent.type == "else_clause":
+        return True
+    return bool(parent.type == node.type and parent.child_by_field_name("alternative") == node)

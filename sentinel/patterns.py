@@ -1,10 +1,11 @@
-"""The patterns that the walk recognises in passing. Each function looks at one node and returns a hit or None."""
+"""The patterns that the walk sees in passing. Each function looks at one node; None is no hit."""
 
 from __future__ import annotations
 
 import ast
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
@@ -59,7 +60,7 @@ def strings_in(node: ast.AST) -> list[str]:
 
 def unreachable(body: list[ast.stmt]) -> Hit | None:
     """The first statement after one that always leaves the block."""
-    for statement, following in zip(body, body[1:], strict=False):
+    for statement, following in pairwise(body):
         if isinstance(statement, _JUMPS):
             # `return; yield` is the idiom for an empty generator.
             if isinstance(following, ast.Expr) and isinstance(following.value, (ast.Yield, ast.YieldFrom)):

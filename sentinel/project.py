@@ -36,6 +36,8 @@ class Project:
         self.index = Index()
         self.facts: dict[str, FileFacts] = {}
         self.findings: dict[str, tuple[Finding, ...]] = {}
+        self.stamps: dict[str, tuple[int, int]] = {}
+        """Time of change (ns) and size of each file that was read from disk, when it was read."""
         self._off = {rule_name(name) for name in config.ignore}
         self._off_for = [(pattern, {rule_name(name) for name in rules}) for pattern, rules in config.per_file_ignores]
 
@@ -61,6 +63,37 @@ class Project:
             entries = self.index.update(path, facts.functions(), facts.classes())
             now = tuple(self._place(facts, entries))
             return self._result(path, before, now, remember=True)
+
+    def check_path(self, path: str, content: str | bytes | None = None) -> CheckResult:
+        """Check one file; an original that it is said to repeat is first looked at again on disk."""
+        full = self.root / path
+        if content is None:
+            self.stamps[path] = _stamp(full)
+        before = self._before(path)
+        result = self.check(_read(path, full, content))
+        stale = {item.related.path for item in result.findings if item.related} & self.stamps.keys() - {path}
+        changed = [name for name in stale if self.stamps[name] != _stamp(self.root / name)]
+        for name in changed:
+            self.refresh(name)
+        if not changed:
+            return result
+        again = self.check(_read(path, full, content))
+        return replace(again, caused=tuple(worst_first(newly_caused(before, again.findings))))
+
+    def refresh(self, path: str) -> CheckResult | None:
+        """Look at a file again; None when it is gone, and then it is forgotten."""
+        if not (self.root / path).is_file():
+            self.forget(path)
+            return None
+        return self.check_path(path)
+
+    def sweep(self, paths: Iterable[Path]) -> list[CheckResult]:
+        """Check the files that changed since they were read, forget those that are gone."""
+        names = {self.relative(file): file for file in paths}
+        for path in self.stamps.keys() - names.keys():
+            self.forget(path)
+        changed = [path for path, file in names.items() if self.stamps.get(path) != _stamp(file)]
+        return [self.check_path(path) for path in changed]
 
     def _result(
         self, path: str, before: list[tuple[str, str, float]], now: tuple[Finding, ...], *, remember: bool
@@ -133,6 +166,7 @@ class Project:
     def build(self, paths: Iterable[Path], *, skip: str = "", processes: int = 0) -> None:
         """Index files and keep what is found in them as known; ``skip`` names one file to leave out."""
         todo = [(file, name) for file in paths if (name := self.relative(file)) != skip]
+        self.stamps.update((name, _stamp(file)) for file, name in todo)
         with _collector_paused():
             checked: list[FileFacts] = []
             for facts in _analyse_all(todo, self.config, processes):
@@ -153,6 +187,7 @@ class Project:
         self.index.remove(path)
         self.facts.pop(path, None)
         self.findings.pop(path, None)
+        self.stamps.pop(path, None)
 
     def scan(self, target: Path) -> list[Finding]:
         """Check every file under ``target`` anew and return all findings, by place."""
@@ -162,7 +197,15 @@ class Project:
         return [item for path in sorted(paths & self.findings.keys()) for item in self.findings[path]]
 
 
-def read(path: str, full: Path, content: str | bytes | None) -> Document:
+def _stamp(file: Path) -> tuple[int, int]:
+    try:
+        status = file.stat()
+    except FileNotFoundError:
+        return (0, -1)
+    return (status.st_mtime_ns, status.st_size)
+
+
+def _read(path: str, full: Path, content: str | bytes | None) -> Document:
     """The document for a check: given content, or the file on disk."""
     if content is None:
         return read_file(full, path)

@@ -48,7 +48,7 @@ class Scope:
 
 
 def close(scopes: list[Scope]) -> None:
-    """Pass on, from the innermost out, what a scope means to its parent: names it needs, complexity it adds."""
+    """Pass on, innermost first, what a scope means to its parent: names it needs, complexity it adds."""
     for scope in reversed(scopes):
         parent = scope.parent
         if parent is None:

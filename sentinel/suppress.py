@@ -32,7 +32,7 @@ def read(text: str) -> tuple[list[Ignore], list[RawFinding]]:
             if ours[2].strip():
                 ignores.append(Ignore(line, frozenset(map(_rule_of, names))))
             else:
-                message = "the comment silences nothing without a reason - write why: `# sentinel: ignore[rule] reason`"
+                message = "without a reason this silences nothing - write `# sentinel: ignore[rule] reason`"
                 raw = RawFinding("ignore-without-reason", line, line, (line, line), "", message, comment.strip())
                 findings.append(raw)
         elif noqa := _NOQA.search(comment):
@@ -42,7 +42,7 @@ def read(text: str) -> tuple[list[Ignore], list[RawFinding]]:
 
 
 def _rule_of(name: str) -> str:
-    """The rule that a name or a standard code in a comment means; an unknown one stays and matches nothing."""
+    """The rule that a name or standard code means; an unknown one stays and matches nothing."""
     for rule in RULES.values():
         if rule.code and rule.code.lower() == name.lower():
             return rule.name

@@ -22,10 +22,12 @@ PUBLIC = [
     "VCRRecorder",
     "__version__",
     "annotate",
+    "install",
     "now",
     "random",
     "register",
     "step",
+    "uninstall",
     "uuid4",
 ]
 

@@ -116,6 +116,7 @@ class Journal:
         self.sync_error: OSError | None = None
         """Why the last line, which is written, may not survive a power cut; None when nothing is known against it."""
         self._torn = False
+        self._forked = False
         self._lock: Any = None
         self._fd = -1
         _close_in_this_process(session_path(self.directory, session_id))
@@ -132,7 +133,7 @@ class Journal:
         self.segment = 0
         # Kept as text: it is looked at for every line, and building a Path takes longer than the look.
         self._path = str(session_path(self.directory, self.session_id))
-        while not self._take(self._path):
+        while not self._take(self._path) or (self._forked and not self._is_empty()):
             self.segment += 1
             self._path = str(session_path(self.directory, self.session_id, self.segment))
         state = os.fstat(self._fd)
@@ -180,6 +181,13 @@ class Journal:
                 return False
         self._fd = fd
         return True
+
+    def _is_empty(self) -> bool:
+        """A forked process numbers on from its parent, so it cannot go on in the file of another process."""
+        if os.fstat(self._fd).st_size == 0:
+            return True
+        self.close()
+        return False
 
     def _holds_session(self, size: int) -> bool:
         """Tell whether the file has a session to go on with, or no more than the beginning of a header."""
@@ -290,6 +298,7 @@ class Journal:
             with contextlib.suppress(OSError):
                 os.close(self._fd)
             self._fd = -1
+        self._forked = True
 
 
 def is_being_written(path: Path) -> bool:

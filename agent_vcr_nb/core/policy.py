@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
-from agent_vcr_nb.core.edit import fresh
+from agent_vcr_nb.core.edit import StateEdit, fresh
 from agent_vcr_nb.core.errors import CannotResumeError, DivergedError, VCRError
 from agent_vcr_nb.core.frame import Provenance, Status
 from agent_vcr_nb.core.tape import Tape
@@ -207,10 +207,9 @@ class ResumePolicy:
             return self._unknown(call)
         if self.tape.is_inside(self.target_key, self.tape.key(number)):
             # An ancestor is entered again, or the target would never be reached.
-            if self.tape.was_edited(number):
-                return Edit(self.tape.input(number))
             self._check_input(number, call)
-            return Run()
+            state, patch = self._edited_again(number, call)
+            return Edit(state, patch) if patch else Run()
         if not self.tape.ended_before(number, self.target):
             self._beside.add(call.key)
             return Run()  # ran beside the target: its effects on shared state are not in the target's input
@@ -248,9 +247,14 @@ class ResumePolicy:
                 return other
         return number if number in free else None
 
+    def _edited_again(self, number: int | None, call: Call) -> tuple[dict[str, Any], list[Mapping[str, Any]]]:
+        """Return the input that the recorded frame ran on, and the patch that makes it of what the agent passes."""
+        patch = self.tape.inherited_edit(number) if number is not None else []
+        if number is None or not patch or self.tape.is_edited_already(number, call.encoded(), self.volatile):
+            return call.input_state, []
+        return StateEdit(patch=patch).apply(call.input_state), list(patch)
+
     def _check_input(self, number: int, call: Call) -> None:
-        if self.tape.was_edited(number):
-            return
         difference = self.tape.input_difference(number, call.encoded(), self.volatile)
         if difference is None:
             return
@@ -289,11 +293,14 @@ class ResumePolicy:
     def _at_target(self, call: Call, number: int | None) -> Decision:
         if call.name in self.mocks:
             return self._mocked(call)
-        if self.edit is None:
-            return self._from_target_on(call, number)
-        edited = self.edit(call.input_state)
-        self._following = False
-        return Edit(edited, self.patch)
+        # An integration that edits the input itself takes `edit` away: what is asked with is then as it is to be.
+        made = self.edit is None and bool(self.patch)
+        state, patch = (call.input_state, []) if made else self._edited_again(number, call)
+        if self.edit is not None:
+            self._following = False
+            return Edit(self.edit(state), [*patch, *self.patch])
+        decision = self._from_target_on(call, number)
+        return Edit(state, patch) if patch and isinstance(decision, Run) else decision
 
     def _after(self, call: Call, number: int | None) -> Decision:
         if number is not None and number >= self._copied_up_to and self.tape.ended_before(number, self.target):

@@ -36,7 +36,7 @@ from agent_vcr_nb.core.frame import (
 from agent_vcr_nb.core.journal import SCHEMA, Durability, Journal, session_path
 from agent_vcr_nb.core.policy import Call, Edit, Policy, RecordPolicy, Return
 from agent_vcr_nb.core.redact import Redactor
-from agent_vcr_nb.core.steps import Place, Scope, Step, became_latest, chosen_recorder, current_scope, was_closed
+from agent_vcr_nb.core.steps import Place, Scope, Step, became_latest, chosen_recorder, scope_now, was_closed
 from agent_vcr_nb.core.writer import FrameWriter, known, logger
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ class VCRRecorder:
 
     def _go_on_with(self, path: Path) -> None:
         """Number frames and steps after those that the file already holds."""
-        from agent_vcr_nb.core.recording import Segment
+        from agent_vcr_nb.core.segment import Segment
 
         segment = Segment(path)
         try:
@@ -290,7 +290,7 @@ class VCRRecorder:
             tokens_input=tokens_input,
             tokens_output=tokens_output,
             cost_usd=cost_usd,
-            custom=dict(metadata or {}),
+            custom={} if metadata is None else _as_state(metadata),
         )
         figures.tokens_used = figures.tokens
         return self.record_step(
@@ -468,7 +468,7 @@ class VCRRecorder:
 
     def scope_here(self) -> Scope:
         """Return the scope that a step which begins here runs inside; the session itself where there is none."""
-        scope = current_scope.get()
+        scope = scope_now()
         return scope if scope is not None and scope.recorder is self else self._root
 
     def _write_returned(self, step: Step, decision: Return) -> None:

@@ -141,7 +141,7 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """Return `text` with each secret replaced by a marker that names the rule."""
-        if len(text) < self._shortest:
+        if len(text) < self._shortest or not self._shows_a_sign(text.lower()):
             return text
         for marker, hints, form in self._rules:
             for hint in hints:
@@ -179,7 +179,13 @@ class Redactor:
         return value
 
     def _shows_a_sign(self, text: str) -> bool:
-        return any(character in text and any(sign in text for sign in signs) for character, signs in self._signs)
+        # Loops: this runs for every state, and a generator costs as much as the looks.
+        for character, signs in self._signs:
+            if character in text:
+                for sign in signs:
+                    if sign in text:
+                        return True
+        return False
 
     def _has_secret_key(self, value: Json) -> bool:
         items = value

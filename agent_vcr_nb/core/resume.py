@@ -137,13 +137,10 @@ class _Run:
         self.agent = agent
         operations = self._checked_edit(config)
         edit = StateEdit(config.state_overrides, config.patch)
-        # A frame that ran on an edited input is resumed on that input, though the agent will pass its own again.
-        inherited = StateEdit(patch=tape.inherited_edit(target))
-        operations = tape.inherited_edit(target) + operations
         self.policy = ResumePolicy(
             tape,
             target,
-            (lambda state: edit.apply(inherited.apply(state))) if operations else None,
+            edit.apply if edit else None,
             operations,
             self._checked_mode(config),
             config.inject_mocks,
@@ -159,7 +156,7 @@ class _Run:
             parent_session_id=tape.session_id,
             forked_from_frame=target,
             metadata=inherited_metadata(recording),
-            edit=operations,
+            edit=tape.inherited_edit(target) + operations,
             reason=config.reason,
         )
 
@@ -225,8 +222,10 @@ class _Run:
             self.tape.key(self.policy.target),
             expected="this step to be called",
             found=ending,
-            next_step="Pass the agent that was recorded, or one of the same steps.",
+            next_step=self._advice,
         )
+
+    _advice = "Pass the agent that was recorded, or one of the same steps."
 
     # -------------------------------------------------------------------------------------------- kinds of agents
 
@@ -285,7 +284,10 @@ class _Run:
     def _plan_function(self) -> Callable[[], Any]:
         """Call the agent from its start with the first frame's input, and again for each further run it recorded."""
         agent, tape = self.agent, self.tape
-        tape.input(0)
+        self._advice = (
+            f"The agent carries no @step, so it was called with the input of frame 0, whose keys are "
+            f"{', '.join(tape.input(0)) or 'none'}. Put @step on it and record again if it takes something else."
+        )
 
         def runs() -> Walk:
             first: int | None = 0

@@ -22,11 +22,15 @@ if TYPE_CHECKING:
 class Scope:
     """A step while it runs: what steps inside it are numbered and named below."""
 
-    __slots__ = ("counts", "figures", "key", "lane", "number", "recorder")
+    __slots__ = ("counts", "figures", "key", "lane", "number", "outer", "over", "recorder")
 
     def __init__(self, recorder: VCRRecorder, key: str, number: int | None, lane: Lane | None) -> None:
         self.recorder, self.key, self.number, self.lane = recorder, key, number, lane
         self.figures: dict[str, Any] = {}
+        self.outer: Scope | None = None
+        """What was around it, where a framework entered it by an event."""
+        self.over = False
+        """It has ended, though code may still see it: an event of asyncio cannot leave what another one has entered."""
         """What the step's own code says of it while it runs (see annotate)."""
         self.counts: dict[str, int] = {}
 
@@ -40,6 +44,14 @@ _earlier: list[weakref.ref[VCRRecorder]] = []
 
 live_agents: dict[str, Any] = {}
 """Decorated functions by step name, the latest of each: what a session of this process can be resumed with."""
+
+
+def scope_now() -> Scope | None:
+    """Return the innermost step around this code that has not ended."""
+    scope = current_scope.get()
+    while scope is not None and scope.over:
+        scope = scope.outer
+    return scope
 
 
 def became_latest(recorder: VCRRecorder) -> None:
@@ -114,6 +126,7 @@ class Step:
         "number",
         "parent",
         "provenance",
+        "renewals",
         "started_at",
         "unwritten",
         "writer",
@@ -135,6 +148,7 @@ class Step:
         self.lane: Lane | None = None
         self.lane_number = 0
         self.writer: FrameWriter | None = None
+        self.renewals = 0
         self.unwritten: tuple[int, dict[str, Any]] | None = None
         self.clock = time.perf_counter()
         self.started_at = ""

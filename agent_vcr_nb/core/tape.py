@@ -9,8 +9,9 @@ from functools import cached_property
 from typing import Any
 
 from agent_vcr_nb.core.decoding import decode, from_loaded_modules
+from agent_vcr_nb.core.edit import patched
 from agent_vcr_nb.core.encoding import BLOB_CHARS, TAG, Json, Opaque, escape, unescape
-from agent_vcr_nb.core.errors import CannotResumeError, RecordedStepError, RecordingError
+from agent_vcr_nb.core.errors import CannotResumeError, EditError, RecordedStepError, RecordingError
 from agent_vcr_nb.core.frame import Status
 from agent_vcr_nb.core.journal import blob_tag
 from agent_vcr_nb.core.recording import Recording
@@ -79,11 +80,6 @@ class Tape:
     def name(self, number: int) -> str:
         """Return the name of a frame's step."""
         return str((self.heads[number] or {}).get("node_name", "step"))
-
-    def was_edited(self, number: int) -> bool:
-        """Tell whether a step had run on an edited input, which is not the one that the agent will ask with."""
-        head = self.heads[number] or {}
-        return head.get("provenance") == "edited" or bool(head.get("edited"))
 
     def call(self, number: int) -> list[str]:
         """Return what an integration kept of how a step was called; empty for a frame that was recorded afterwards."""
@@ -278,8 +274,23 @@ class Tape:
     def input_difference(self, number: int, found: Json, volatile: frozenset[str]) -> tuple[str, str, str] | None:
         """Return (path, recorded, found) of the first difference between a recorded input and this one, or None.
 
-        What could not be stored, and what is a secret on either side, cannot be compared and counts as equal.
+        Where the recorded input had been edited, `found` may be the input with or without that edit. What could not be
+        stored, and what is a secret on either side, cannot be compared and counts as equal.
         """
+        difference = self._difference(number, found, volatile)
+        edit = (self.heads[number] or {}).get("edit")
+        if difference is None or not edit:
+            return difference
+        try:
+            return self._difference(number, patched(found, edit), volatile)
+        except EditError:
+            return difference
+
+    def is_edited_already(self, number: int, found: Json, volatile: frozenset[str]) -> bool:
+        """Tell whether this input is the recorded one, its edit included."""
+        return self._difference(number, found, volatile) is None
+
+    def _difference(self, number: int, found: Json, volatile: frozenset[str]) -> tuple[str, str, str] | None:
         from agent_vcr_nb.core.query import first_difference
 
         recorded, found = canonical(self.recording.state(number, "input"), volatile), canonical(found, volatile)

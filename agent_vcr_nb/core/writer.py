@@ -22,8 +22,8 @@ from agent_vcr_nb.core.delta import Lane
 from agent_vcr_nb.core.encoding import TAG, Json, Notes, encode, escape, qualified, unescape
 from agent_vcr_nb.core.frame import FrameMetadata, Provenance, timestamp
 from agent_vcr_nb.core.journal import Journal
-from agent_vcr_nb.core.recording import Segment
 from agent_vcr_nb.core.redact import Redactor
+from agent_vcr_nb.core.segment import Segment
 from agent_vcr_nb.core.steps import Step, current_scope
 from agent_vcr_nb.core.tables import printable
 
@@ -78,7 +78,7 @@ class FrameWriter:
 
     def _start_line(self, step: Step, journal: Journal) -> None:
         number = self.next_number
-        step.writer = self
+        step.writer, step.renewals = self, self._renewals
         if step.lane is None:
             step.lane, step.lane_number = self._lane()
         self._all_lanes.add(step.lane)
@@ -133,6 +133,9 @@ class FrameWriter:
                 states = dict(kept)
             else:
                 states = self._section(journal, lane, "input", number, step.input_state, notes)
+        elif step.writer is not None and step.renewals != self._renewals:
+            # Its start is in another file: one that was deleted, or that of the process this one was forked from.
+            states = self._section(journal, lane, "input", number, step.input_state, notes)
         if output_state is not None:
             states |= self._section(journal, lane, "output", number, output_state, notes)
         if update is not None:
@@ -161,10 +164,13 @@ class FrameWriter:
 
     def _count(self, metadata: FrameMetadata) -> None:
         self._errors += bool(metadata.error_type)
-        if metadata.tokens is not None:
-            self._tokens = (self._tokens or 0) + metadata.tokens
-        if metadata.cost_usd is not None:
-            self._cost = (self._cost or 0.0) + metadata.cost_usd
+        try:
+            if metadata.tokens is not None:
+                self._tokens = (self._tokens or 0) + int(metadata.tokens)
+            if metadata.cost_usd is not None:
+                self._cost = (self._cost or 0.0) + float(metadata.cost_usd)
+        except Exception as error:  # figures that are no numbers
+            self.lose(ValueError(f"a step's figures are no numbers, so they are not added up: {error}"), frame=False)
 
     def drawn(self, key: str, value: Any) -> None:
         """Write a time, an id or a random number that the agent drew."""
@@ -204,8 +210,6 @@ class FrameWriter:
                 continue
             head = dict(tape.heads[old] or {})
             head["parent"] = numbers.get(head.get("parent", -1), parent)
-            if tape.was_edited(old):
-                head["edited"] = True
             head |= {"key": key_of(old), "provenance": "replayed", "replayed_from": f"{tape.session_id}:{old}"}
             self.write(functools.partial(self._copy_line, tape, old, is_end, head, numbers))
         for owner in wanted:

@@ -25,6 +25,7 @@ from agent_vcr_nb.core.player import VCRPlayer
 from agent_vcr_nb.core.recorder import VCRRecorder
 from agent_vcr_nb.core.steps import live_agents
 from agent_vcr_nb.core.tape import Tape
+from agent_vcr_nb.integrations.installing import install
 from agent_vcr_nb.notebook.recorded import PlayerSource
 from agent_vcr_nb.verbs.catalogue import VERBS
 from agent_vcr_nb.verbs.commands import command_of
@@ -124,6 +125,7 @@ class VCRMagics(Magics):
         if name:
             check_session_id(name)
         self.end_recording()
+        install()
         self.recorder = VCRRecorder(self.directory)
         self.session = self.recorder.start_session(name).session_id
         return Said(f"recording {self.session}; %vcr shows it, %vcr stop ends it")

@@ -111,6 +111,22 @@ VERBS: tuple[Verb, ...] = (
         ),
     ),
     Verb(
+        "import",
+        load_verb("importing", "import_files"),
+        "Read runs of other programs: SWE-agent, mini-swe-agent, Who&When, Inspect, ai-agent-vcr.",
+        "vcr import runs/*.traj logs/*.eval",
+        (Argument("files", "path", many=True),),
+        (
+            Option(
+                "format",
+                "what the files are, where their content does not tell",
+                choices=("swe-agent", "mini-swe-agent", "who-and-when", "inspect-ai", "ai-agent-vcr"),
+            ),
+            Option("session", "id of the session, for a single file", short="s"),
+            Option("force", "import again what was imported before, under a new id", flag=True),
+        ),
+    ),
+    Verb(
         "export",
         load_verb("sessions", "export"),
         "Write a session with every state in full.",

@@ -35,6 +35,11 @@ MAX_HEADER_BYTES = 64 << 10
 """Metadata of one session; a list of sessions reads the header of each."""
 MAX_TAGS = 20
 MAX_TAG = 100
+_TAIL_BYTES = 4096
+"""The line that ends a session is shorter."""
+MAX_COMPARED_BYTES = 4 << 30
+"""States of one session together, as JSON: some thousand turns of a chat, some minutes of work at most."""
+_MEASURED_EVERY = 50
 MAX_SIBLINGS = 1000
 """Sessions of one name; more are taken for a mistake."""
 
@@ -267,7 +272,7 @@ class _Import:
     def _write(self, session_id: str, run: ImportedSession, header: dict[str, Any]) -> tuple[int, list[str]]:
         """Record the frames of a run; a file is made when there is a first one."""
         recorder = VCRRecorder(self.directory, ambient=False)
-        written = 0
+        written, work = 0, _Work()
         with choosing(recorder), contextlib.closing(recorder):
             for frame in run.frames:
                 if not recorder.recording:
@@ -282,6 +287,9 @@ class _Import:
                     parent=frame.parent,
                 )
                 written += 1
+                if work.exceeded_by(frame.input_state):
+                    run.left_out.add(f"turns after frame {written - 1}: the state is too large to go on for so long")
+                    break
         return written - recorder.lost, [f"a frame that could not be stored: {why}" for why in recorder.problems]
 
     def _start(self, recorder: VCRRecorder, session_id: str, run: ImportedSession, header: dict[str, Any]) -> None:
@@ -314,6 +322,23 @@ class _Import:
         return free, None
 
 
+class _Work:
+    """How much the recorder has compared: each state with the one before it, so a long run of large ones never ends."""
+
+    def __init__(self) -> None:
+        self._frames = 0
+        self._bytes = 0
+        self._size = 0
+
+    def exceeded_by(self, state: dict[str, Any]) -> bool:
+        """Count a state, whose size is measured now and then; True when there is no end in sight."""
+        if self._frames % _MEASURED_EVERY == 0:
+            self._size = len(json.dumps(state, default=str))
+        self._frames += 1
+        self._bytes += self._size
+        return self._bytes > MAX_COMPARED_BYTES
+
+
 def _fitting(metadata: dict[str, Any], left_out: Remarks) -> dict[str, Any]:
     """Return the metadata that fit into a header, the smaller ones first; the others are remarked on."""
     sizes = {key: len(json.dumps(value, default=str)) for key, value in metadata.items()}
@@ -328,6 +353,11 @@ def _fitting(metadata: dict[str, Any], left_out: Remarks) -> dict[str, Any]:
 
 
 def _origin_of(path: Path) -> tuple[str, Recording] | None:
+    """Return what a session was imported from, and the session; None for one that is not whole."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+        if not file.read().rpartition(b"\n{")[2].startswith(b'"type":"end"'):
+            return None  # the import was cut short
     try:
         recording = Recording(path)
     except RecordingError:

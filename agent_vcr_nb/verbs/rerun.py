@@ -21,6 +21,7 @@ from agent_vcr_nb.core.recorder import VCRRecorder
 from agent_vcr_nb.core.recording import Recording
 from agent_vcr_nb.core.resume import ResumeConfig, resume
 from agent_vcr_nb.core.steps import choosing
+from agent_vcr_nb.integrations.installing import install, uninstall
 from agent_vcr_nb.verbs.agents import find_agent, run_script, script_of
 from agent_vcr_nb.verbs.definition import Place
 from agent_vcr_nb.verbs.text import one_line, outcome, paint, printable
@@ -50,6 +51,7 @@ class RecordedRun:
 def record(place: Place, command: Sequence[str], *, session: str | None = None, tag: Sequence[str] = ()) -> RecordedRun:
     """Run a Python program and record its steps; the exit code is the program's."""
     script = script_of(command)
+    install()
     recorder = VCRRecorder(place.directory)
     started = recorder.start_session(session, metadata={"command": script}, tags=list(tag))
     code = 0
@@ -66,6 +68,7 @@ def record(place: Place, command: Sequence[str], *, session: str | None = None, 
             place.complain(_traceback(error))
     finally:
         recorder.close()
+        uninstall()
     path = place.path(started.session_id)
     return RecordedRun(started.session_id, str(path), len(Recording(path)), recorder.lost, code)
 
@@ -162,6 +165,7 @@ def resume_run(
         reason=reason,
         volatile=volatile,
     )
+    install()
     outcome_of = resume(recording, find_agent(place, agent, recording), config)
     child = VCRPlayer.load(recording.path.parent / f"{outcome_of.session_id}.vcr")
     ran = [s for s in (frame_summary(child, n) for n in range(len(child))) if s["provenance"] in ("live", "edited")]

@@ -15,45 +15,27 @@ Covered are regular files up to `max_file_bytes`, links, directories and permiss
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from agent_vcr_nb.core.errors import UsageError, WorkspaceError
-from agent_vcr_nb.core.frame import Frame, Session
 from agent_vcr_nb.core.steps import active_recorder
-from agent_vcr_nb.workspace.errors import UnsafeWorkspaceError
 from agent_vcr_nb.workspace.isolation import Committed, Isolated
+from agent_vcr_nb.workspace.keeping import KEEP, Collected, Purged, collect, pack_if_many, purge
 from agent_vcr_nb.workspace.line import Line, Rollback
 from agent_vcr_nb.workspace.places import check_room, check_store, resolve_workspace, store_of
 from agent_vcr_nb.workspace.plan import Plan
 from agent_vcr_nb.workspace.reports import Begun, Status
 from agent_vcr_nb.workspace.scan import Scope
-from agent_vcr_nb.workspace.store import MAIN, Savepoint, Store, write_durably
-from agent_vcr_nb.workspace.ties import Ties
-
-
-class Recorder(Protocol):
-    """What a workspace needs of a `VCRRecorder`."""
-
-    output_dir: Path
-
-    def record_checkpoint(
-        self, state: Mapping[str, Any], label: str = ..., node_name: str | None = ..., metadata: Any = ...
-    ) -> Frame:
-        """Record a state as a frame."""
-
-    def start_session(self, session_id: str | None = ...) -> Session:
-        """Begin a session."""
-
-    def get_session(self) -> Session | None:
-        """Return the session under way."""
+from agent_vcr_nb.workspace.scope import frozen_scope
+from agent_vcr_nb.workspace.store import MAIN, Savepoint, Store
+from agent_vcr_nb.workspace.ties import Recorder, Ties, with_frame
 
 
 class ACIDWorkspace:
@@ -114,7 +96,7 @@ class ACIDWorkspace:
                 raise UsageError(f"transaction {self._session} is under way: commit or abort it first")
             session = self._name_session(session_id)
             with self._store.creating():
-                scope = self._frozen_scope()
+                scope = self._scope()
             if isolated:
                 self._isolated = Isolated(self.workspace, self._store, scope, session)
                 self._isolated.begin()
@@ -132,11 +114,34 @@ class ACIDWorkspace:
                 line.close()
                 self._isolated = None
                 raise
-            self._line, self._session, self._begun, self._counted = line, session, first, 0
-            self._ties.read()
-            _active[self.workspace] = self
-            self._leave = weakref.finalize(self, line.close)
+            self._session, self._begun, self._counted = session, first, 0
+            self._hold(line)
             return Begun(session, line.root, first, survey.left_out, line.recovered)
+
+    def _hold(self, line: Line) -> None:
+        self._line, self._ties = line, Ties(line.folder / "frames.jsonl")
+        self._ties.read()
+        self._leave = weakref.finalize(self, line.close)
+        _active.setdefault(self.workspace, []).append(weakref.ref(self))
+
+    @contextlib.contextmanager
+    def visit(self) -> Iterator[ACIDWorkspace]:
+        """Open the workspace for one rollback or undo from outside a transaction; joins the one under way here.
+
+        Takes no savepoint of its own. Raises WorkspaceError where no transaction was ever begun, BusyWorkspaceError
+        while another process has one.
+        """
+        with self._turn:
+            if self._line is not None:
+                yield self
+                return
+            line = self._looking()
+            line.open()
+            self._hold(line)
+            try:
+                yield self
+            finally:
+                self._end()
 
     def _name_session(self, session_id: str | None) -> str:
         if self.recorder is not None:
@@ -144,30 +149,12 @@ class ACIDWorkspace:
             return session_id or session.session_id
         return session_id or time.strftime("tx-%Y%m%d-%H%M%S") + f"-{os.urandom(2).hex()}"
 
-    def _frozen_scope(self) -> Scope:
-        """Return what the store has covered from its first transaction on; it can become less, never more.
-
-        Were it to become more, a rollback to an older savepoint would delete files that had only not been looked at.
-        """
-        path = self._store.path / "scope.json"
-        try:
-            known = json.loads(path.read_bytes())
-        except FileNotFoundError:
-            known = {"excluded": [], "max_file_bytes": self._max_file_bytes}
-        if self._max_file_bytes > known["max_file_bytes"]:
-            raise UnsafeWorkspaceError(
-                f"max_file_bytes={self._max_file_bytes}: the savepoints of {self.workspace} cover files up to "
-                f"{known['max_file_bytes']} bytes, and going back would delete larger ones. Choose another store."
-            )
-        excluded = self._leave_out | set(known["excluded"])
-        if self.recorder is not None:
-            recordings = Path(self.recorder.output_dir).resolve()
-            if self.workspace in recordings.parents:
-                excluded |= {recordings.relative_to(self.workspace).as_posix()}
-        scope = {"excluded": sorted(excluded), "max_file_bytes": self._max_file_bytes}
-        if scope != known or not path.exists():
-            write_durably(path, json.dumps(scope).encode())
-        return Scope(excluded=frozenset(excluded), max_file_bytes=self._max_file_bytes)
+    def _scope(self) -> Scope:
+        recordings = None if self.recorder is None else Path(self.recorder.output_dir)
+        return frozen_scope(
+            self._store, self.workspace, leave_out=self._leave_out, max_file_bytes=self._max_file_bytes,
+            recordings=recordings,
+        )  # fmt: skip
 
     def savepoint(
         self, state: Mapping[str, Any] | None = None, node_name: str | None = None, *, label: str = ""
@@ -194,8 +181,10 @@ class ACIDWorkspace:
             self._ties.tie(session, frame, made.number)
             return self._tied(made)
 
-    def rollback(self, to_frame_index: int | None = None, *, savepoint: int | None = None) -> Rollback:
-        """Make the files what they were at a frame of this session, or at a savepoint.
+    def rollback(
+        self, to_frame_index: int | None = None, *, savepoint: int | None = None, session: str | None = None
+    ) -> Rollback:
+        """Make the files what they were at a frame of this session (or of `session`), or at a savepoint.
 
         A checkpoint frame means the files when it was recorded; any other frame the files before it ran. What is on
         disk now goes into a safety savepoint first. Raises UsageError for a frame without a savepoint, ConflictError
@@ -203,13 +192,15 @@ class ACIDWorkspace:
         """
         with self._turn:
             line = self._open_line()
-            return line.rollback(line.find(self._number(to_frame_index, savepoint)))
+            return line.rollback(line.find(self._number(to_frame_index, savepoint, session)))
 
-    def preview(self, to_frame_index: int | None = None, *, savepoint: int | None = None) -> Plan:
+    def preview(
+        self, to_frame_index: int | None = None, *, savepoint: int | None = None, session: str | None = None
+    ) -> Plan:
         """Return exactly what `rollback` would do now, without doing it."""
         with self._turn:
-            line = self._open_line()
-            return line.preview(line.find(self._number(to_frame_index, savepoint)))
+            line = self._line or self._looking()
+            return line.preview(line.find(self._number(to_frame_index, savepoint, session)))
 
     def undo(self) -> Rollback:
         """Take back the last rollback, commit or abort; once more, and it is back again."""
@@ -231,6 +222,7 @@ class ACIDWorkspace:
                 made = line.savepoint("commit", label=label, session=self._session)
                 assert made is not None
                 done = Committed(made, (), {})
+                pack_if_many(line)
             self._end()
             return done
 
@@ -251,6 +243,16 @@ class ACIDWorkspace:
             self._end()
             return done
 
+    def gc(self, *, keep: int = KEEP, dry_run: bool = False) -> Collected:
+        """Give up all but the newest `keep` savepoints and free their room (see keeping.collect)."""
+        with self.visit():
+            return collect(self._open_line(), keep=keep, dry_run=dry_run)
+
+    def purge(self, *paths: str, text: str | None = None) -> Purged:
+        """Remove files from all savepoints for good, by path or by a text in them; the workspace keeps its own."""
+        with self.visit():
+            return purge(self._open_line(), paths=paths, text=text)
+
     def close(self) -> None:
         """End the transaction without a savepoint: files and savepoints stay as they are."""
         with self._turn:
@@ -259,8 +261,9 @@ class ACIDWorkspace:
     def _end(self) -> None:
         self._leave()
         self._line = self._isolated = self._session = self._begun = None
-        if _active.get(self.workspace) is self:
-            del _active[self.workspace]
+        others = [known for known in _active.pop(self.workspace, []) if known() not in (None, self)]
+        if others:
+            _active[self.workspace] = others
 
     def __enter__(self) -> ACIDWorkspace:
         if self._line is None:
@@ -296,9 +299,12 @@ class ACIDWorkspace:
         """Return all savepoints, oldest first, of this transaction and of earlier ones."""
         with self._turn:
             line = self._line or self._looking()
-            ties = Ties(line.folder / "frames.jsonl")
-            ties.read()
-            return [_with_frame(one, ties) for one in line.savepoints.values()]
+            ties = self._read_ties()
+            return [with_frame(one, ties) for one in line.savepoints.values()]
+
+    def knows(self, session: str) -> bool:
+        """Tell whether a frame of this session is tied to a savepoint."""
+        return session in self._read_ties().sessions()
 
     def status(self) -> Status:
         """Return how the workspace stands: transaction, savepoints, and what has changed since the latest."""
@@ -331,72 +337,70 @@ class ACIDWorkspace:
         """
         with self._turn:
             if self._line is None:
-                self.begin()
+                self.begin(self._recorded_session())
             line = self._open_line()
             latest = line.latest
             assert latest is not None
             then = line.manifest(latest)
-            session = self._recorded_session()
+            session = str(self._recorded_session())
             made = line.savepoint("auto", label=key, session=session, frame=number, unless=then.same_as)
             self._ties.tie(session, number, (made or latest).number)
 
     def after_frame(self, number: int) -> None:
         """Do nothing: what a frame wrote is found by the next `before_frame`, rollback or commit."""
 
-    def _recorded_session(self) -> str:
+    def _recorded_session(self) -> str | None:
+        """Return the session that frames are recorded into now; without a recorder the transaction's name."""
         recorder = self.recorder or active_recorder()
         session = None if recorder is None else recorder.get_session()
-        return str(self._session) if session is None else session.session_id
+        return self._session if session is None else session.session_id
 
     # -------------------------------------------------------------------------------------------- inside
 
     def _open_line(self) -> Line:
         if self._line is None:
             raise UsageError(f"no transaction in {self.workspace}: call begin() first")
+        self._line.recover()  # an operation of this process may have been interrupted by Ctrl-C
         return self._line
 
     def _looking(self) -> Line:
         """Return a line for reading only; it takes no lock."""
         if not self._store.path.is_dir():
             raise WorkspaceError(f"{self.workspace} has no savepoints yet: call begin() first")
-        line = Line(self.workspace, self._store, MAIN, self._frozen_scope())
+        with self._store.creating():
+            line = Line(self.workspace, self._store, MAIN, self._scope())
         line.read()
         return line
 
-    @property
-    def _ties(self) -> Ties:
-        line = self._open_line()
-        if getattr(self, "_ties_of", None) is not line:
-            self._ties_of, self._ties_read = line, Ties(line.folder / "frames.jsonl")
-            self._ties_read.read()
-        return self._ties_read
+    def _read_ties(self) -> Ties:
+        if self._line is None:
+            ties = Ties(self._store.line_folder(MAIN) / "frames.jsonl")
+            ties.read()
+            return ties
+        return self._ties
 
-    def _number(self, frame: int | None, savepoint: int | None) -> int:
+    def _number(self, frame: int | None, savepoint: int | None, session: str | None) -> int:
         if (frame is None) == (savepoint is None):
             raise UsageError("say where to go back to: a frame number or savepoint=N, one of them")
         if savepoint is not None:
             return savepoint
         assert frame is not None
-        session = self._recorded_session()
-        number = self._ties.savepoint(session, frame)
+        session = session or str(self._recorded_session())
+        ties = self._read_ties()
+        number = ties.savepoint(session, frame)
         if number is None:
-            known = ", ".join(map(str, self._ties.frames(session))) or "none"
+            known = ", ".join(map(str, ties.frames(session))) or "none"
             raise UsageError(f"frame {frame} of {session} has no savepoint: frames with one are {known}")
         return number
 
     def _tied(self, savepoint: Savepoint) -> Savepoint:
-        return _with_frame(savepoint, self._ties)
+        return with_frame(savepoint, self._ties)
 
 
-def _with_frame(savepoint: Savepoint, ties: Ties) -> Savepoint:
-    """Return the savepoint with the frame that was recorded after it was written."""
-    found = ties.frame_of(savepoint.number)
-    return savepoint if found is None else replace(savepoint, session=found[0], frame=found[1])
+_active: dict[Path, list[weakref.ref[ACIDWorkspace]]] = {}
 
 
-_active: weakref.WeakValueDictionary[Path, ACIDWorkspace] = weakref.WeakValueDictionary()
-
-
-def active_workspace(path: Path) -> ACIDWorkspace | None:
-    """Return the workspace object of this process that has a transaction in a directory."""
-    return _active.get(path.resolve())
+def active_workspaces(path: Path | None = None) -> list[ACIDWorkspace]:
+    """Return the workspaces of this process with a transaction under way: all, or those of one directory."""
+    wanted = list(_active.values()) if path is None else [_active.get(path.resolve(), [])]
+    return [found for known in wanted for ref in known if (found := ref()) is not None and found.active]

@@ -75,7 +75,7 @@ class Isolated:
             fork = self._fork_point()
             shutil.rmtree(self.folder, ignore_errors=True)  # a begin that was killed before base.json
             self._store.delete(self.name, [one.number for one in self._store.savepoints(self.name)])
-            (self.line.folder / "journal.json").unlink(missing_ok=True)
+            (self.line.folder / "journal").unlink(missing_ok=True)
             self.root.mkdir(parents=True, mode=0o700)
             self.line.open()
         finally:

@@ -1,23 +1,23 @@
 """One directory and its savepoints: takes them, goes back to them, and finishes what a killed process began.
 
 Order of a rollback: safety savepoint, plan, journal, new files staged, changes, verification, disk flush, journal
-cleared. Killed before the journal is written, nothing has happened; killed after it, the next open rolls forward.
+closed. Killed before the journal is written, nothing has happened; killed after it, the next open rolls forward.
 """
 
 from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import json
 import os
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from agent_vcr_nb.core.errors import WorkspaceError
 from agent_vcr_nb.workspace.errors import ConflictError
+from agent_vcr_nb.workspace.journal import Journal
 from agent_vcr_nb.workspace.places import user_head
 from agent_vcr_nb.workspace.plan import Plan, make_plan, shown
 from agent_vcr_nb.workspace.renames import flush_file_system
@@ -29,8 +29,6 @@ from agent_vcr_nb.workspace.store import (
     Savepoint,
     SavepointWriter,
     Store,
-    flush_folder,
-    write_durably,
 )
 from agent_vcr_nb.workspace.tree import Manifest, drop_excluded
 
@@ -69,6 +67,7 @@ class Line:
         self.folder = store.line_folder(name)
         self.scanner = Scanner(root, scope or Scope(), own=STAGING)
         self.lock = Lock(self.folder / "lock")
+        self.journal = Journal(self.folder / "journal")
         self.savepoints: dict[int, Savepoint] = {}
         self.recovered: Rollback | None = None
         """The rollback that a killed process had begun and that `open` finished."""
@@ -99,7 +98,8 @@ class Line:
         """Keep the stats for the next process and give the lock back."""
         # On a full disk the next process only has to read all files again; the lock must be given back in any case.
         with contextlib.suppress(OSError):
-            self.scanner.dump(self.folder / "seen.json")
+            if self.lock.is_held:
+                self.scanner.dump(self.folder / "seen.json")
         self.lock.release()
 
     def _clear_leavings(self) -> None:
@@ -140,12 +140,16 @@ class Line:
         frame: int | None = None,
         node: str | None = None,
         unless: Callable[[Manifest], bool] = lambda manifest: False,
+        settle: bool = True,
     ) -> Savepoint | None:
-        """Store the files as they are now; return None when `unless` says that nobody needs it."""
+        """Store the files as they are now; return None when `unless` says that nobody needs it.
+
+        `settle` reads files that have just changed a second time, some milliseconds later.
+        """
         base = (self.latest, self.manifest(self.latest)) if self.latest else None
         writer = SavepointWriter(self.store)
         try:
-            manifest, fresh = self.scanner.scan(writer.keep)
+            manifest, fresh = self.scanner.scan(writer.keep, settle=settle)
             if unless(manifest):
                 self._give_up(writer)
                 return None
@@ -191,6 +195,14 @@ class Line:
             self.add(savepoint, stored)
         return self._manifests[savepoint.commit]
 
+    def exclude(self, paths: set[str]) -> None:
+        """Cover these paths no more, and read the rewritten savepoints."""
+        scope = self.scanner.scope
+        self.scanner.scope = replace(scope, excluded=scope.excluded | paths)
+        self.scanner.accept({path: seen for path, seen in self.scanner.seen.items() if path not in paths})
+        self._manifests.clear()
+        self.savepoints = {savepoint.number: savepoint for savepoint in self.store.savepoints(self.name)}
+
     def find(self, number: int) -> Savepoint:
         """Return a savepoint by number; raises WorkspaceError when there is none."""
         if number not in self.savepoints:
@@ -230,7 +242,8 @@ class Line:
         somebody wrote a file at that very moment; that file is then as its owner left it.
         """
         self.recover()
-        safety = self.savepoint("safety", label=label or f"before rollback to {target.number}")
+        # Not settled: what a restore moves away is compared with this savepoint by content before it is deleted.
+        safety = self.savepoint("safety", label=label or f"before rollback to {target.number}", settle=False)
         assert safety is not None
         return self.restore(target, safety)
 
@@ -245,11 +258,24 @@ class Line:
                 "Move them and try again; nothing was changed.",
                 [path for path, _ in plan.blocked],
             )
-        journal = {"operation": operation, "target": target.number, "safety": safety.number}
-        write_durably(self.folder / "journal.json", json.dumps(journal).encode())
-        return self._carry_out(plan, target, safety)
+        if os.path.lexists(self.root / STAGING):
+            self.forget(safety)
+            raise ConflictError(f"{self.root / STAGING} is in the way: rename it and try again", [STAGING])
+        entry = {"operation": operation, "target": target.number, "safety": safety.number}
+        earlier = self.journal.read()
+        self.journal.write({**entry, "done": False})
+        return self._carry_out(plan, target, safety, entry, earlier)
 
-    def _carry_out(self, plan: Plan, target: Savepoint, safety: Savepoint, *, recovering: bool = False) -> Rollback:
+    def _carry_out(
+        self,
+        plan: Plan,
+        target: Savepoint,
+        safety: Savepoint,
+        entry: dict[str, Any],
+        earlier: dict[str, Any] | None,
+        *,
+        recovering: bool = False,
+    ) -> Rollback:
         run = Restore(
             self.root,
             plan,
@@ -265,8 +291,7 @@ class Line:
             clear_staging(self.root, self._known(safety, target), self._rescued)
             if not recovering:
                 self.forget(safety)
-                (self.folder / "journal.json").unlink()
-                flush_folder(self.folder)
+                self.journal.write(earlier)
             if isinstance(error, WorkspaceError):
                 raise
             raise WorkspaceError(
@@ -281,20 +306,21 @@ class Line:
                 f"the rollback to savepoint {target.number} stopped half-way: {error}. Everything is in savepoint "
                 f"{safety.number}; the next transaction in {self.root} finishes the rollback first."
             ) from error
-        return self._finish(run, plan, target, safety)
-
-    def _finish(self, run: Restore, plan: Plan, target: Savepoint, safety: Savepoint) -> Rollback:
-        wanted = self.manifest(target)
-        now, fresh = self.scanner.scan(settle=False)
-        odd = differences(now, wanted, plan)
-        self._flush()
+        odd = self._all_differences(plan, target) if recovering else run.differences()
+        for path in (*plan.delete, *plan.restore, *plan.create, *(path for path, _ in plan.modes)):
+            self.scanner.seen.pop(path, None)
         rescued = clear_staging(self.root, self._known(safety, target), self._rescued)
-        for path in odd:
-            fresh.pop(path, None)
-        self.scanner.accept({path: seen for path, seen in fresh.items() if path not in plan.left_alone})
-        os.replace(self.folder / "journal.json", self.folder / "last.json")
-        flush_folder(self.folder)
-        conflicts = sorted(odd | run.conflicts.keys())
+        self._flush()
+        self.journal.write({**entry, "done": True})
+        self._tell_conflicts(sorted(odd | run.conflicts.keys()), rescued, target, safety)
+        return Rollback(target, safety, plan)
+
+    def _all_differences(self, plan: Plan, target: Savepoint) -> set[str]:
+        """Compare the whole tree with the savepoint."""
+        now, _ = self.scanner.scan(settle=False)
+        return differences(now, self.manifest(target), plan)
+
+    def _tell_conflicts(self, conflicts: list[str], rescued: list[Path], target: Savepoint, safety: Savepoint) -> None:
         if conflicts or rescued:
             kept = f" What was written at that moment is in {', '.join(map(str, rescued))}." if rescued else ""
             raise ConflictError(
@@ -303,7 +329,6 @@ class Line:
                 f"Undo with rollback(savepoint={safety.number}).",
                 conflicts,
             )
-        return Rollback(target, safety, plan)
 
     def _flush(self) -> None:
         fd = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
@@ -323,25 +348,21 @@ class Line:
 
     def recover(self) -> None:
         """Finish the rollback that the journal tells of; a second kill in here only makes the next one do it again."""
-        try:
-            journal = json.loads((self.folder / "journal.json").read_bytes())
-        except FileNotFoundError:
+        entry = self.journal.read()
+        if entry is None or entry.pop("done"):
             return
-        target, before = self.find(journal["target"]), self.find(journal["safety"])
+        target, before = self.find(entry["target"]), self.find(entry["safety"])
         clear_staging(self.root, self._known(target, before), self._rescued)
         # Taken anew: the tree is half-way, and its owner may have gone on working in it since.
-        safety = self.savepoint("safety", label=f"found after an interrupted {journal['operation']}")
+        safety = self.savepoint("safety", label=f"found after an interrupted {entry['operation']}")
         assert safety is not None
         plan = self._plan(self.manifest(safety), target)
-        self.recovered = self._carry_out(plan, target, safety, recovering=True)
+        self.recovered = self._carry_out(plan, target, safety, entry, None, recovering=True)
 
     def last_operation(self) -> dict[str, Any] | None:
         """Return what the last finished rollback or commit was: operation, target, safety; None without one."""
-        try:
-            found: dict[str, Any] = json.loads((self.folder / "last.json").read_bytes())
-        except FileNotFoundError:
-            return None
-        return found
+        entry = self.journal.read()
+        return entry if entry and entry["done"] else None
 
     def undo(self) -> Rollback:
         """Take back the last rollback or commit; a second undo takes back the first."""

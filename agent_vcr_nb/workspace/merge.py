@@ -31,8 +31,8 @@ def merge(
     conflicts = set(ids)
     found = _entries(store, tree)
     for path in base[1].files.keys() | main[1].files.keys() | mine[1].files.keys() | found.keys():
-        states = [manifest.files.get(path) for _, manifest in (base, main, mine)]
-        if _is_guessed(*states, found.get(path)):
+        states = (base[1].files.get(path), main[1].files.get(path), mine[1].files.get(path))
+        if _is_guessed(*states, found=found.get(path)):
             conflicts.add(path)
         if path in found:
             mode, agreed = _pick(*(state and state.mode for state in states))
@@ -47,14 +47,14 @@ def merge(
 
 
 def _is_guessed(
-    base: FileState | None, main: FileState | None, mine: FileState | None, found: tuple[str, str] | None
+    base: FileState | None, main: FileState | None, mine: FileState | None, *, found: tuple[str, str] | None
 ) -> bool:
     """Tell whether git merged a path by what it took for a rename: that can carry lines into another agent's file."""
     before, ours, theirs = (state and state.blob for state in (base, main, mine))
     merged = found and found[1]
     if ours == before:
         return merged != theirs
-    if theirs == before or theirs == ours:
+    if theirs in (before, ours):
         return merged != ours
     return ours is None or theirs is None
 

@@ -230,6 +230,31 @@ class Restore:
 
     # -------------------------------------------------------------------------------------------- the end
 
+    def differences(self) -> set[str]:
+        """Read every path of the plan again and return those that are not as the savepoint has them."""
+        plan = self.plan
+        changed = (*plan.delete, *self._writes, *plan.remove_dirs, *plan.create_dirs, *(path for path, _ in plan.modes))
+        return {path for path in changed if self._found(path) != self._wanted(path)}
+
+    def _wanted(self, path: str) -> FileState | int | None:
+        return self.target.files[path] if path in self.target.files else self.target.dirs.get(path)
+
+    def _found(self, path: str) -> FileState | int | None:
+        """Return a file's state, a directory's mode, or None for nothing."""
+        try:
+            with self._parent(path) as (fd, name):
+                mode = os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode
+                if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+                    return stat.S_IMODE(mode)
+                data, now, _ = read_file(name, fd)
+                return FileState(now.st_mode, blob_id(data))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                return None
+            raise
+
     @contextlib.contextmanager
     def _staging(self) -> Iterator[int]:
         with opened_parent(self._root_path, f"{STAGING}/x") as fd:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -89,6 +90,8 @@ class Scanner:
         self._walk()
         if settle:
             self._settle()
+        else:
+            self._manifest.unstable = sorted(self._torn)
         self._manifest.repositories.sort()
         self._manifest.bare.sort()
         return self._manifest, self._fresh
@@ -114,6 +117,7 @@ class Scanner:
             self.seen = {
                 name: Seen(mode, size, mtime, ctime, inode, FileState(mode, blob), True)
                 for name, mode, size, mtime, ctime, inode, blob in rows
+                if size <= self.scope.max_file_bytes
             }
         except (OSError, ValueError, TypeError):
             self.seen = {}
@@ -131,6 +135,7 @@ class Scanner:
         self._manifest = Manifest()
         self._fresh: dict[str, Seen] = {}
         self._hot: list[tuple[str, float]] = []
+        self._torn: list[str] = []
 
     def _walk(self) -> None:
         fd = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
@@ -145,7 +150,7 @@ class Scanner:
         covered = False
         directories = []
         seen, files, fresh, left_out = self.seen, self._manifest.files, self._fresh, self._manifest.left_out
-        excluded, largest = self.scope.excluded, self.scope.max_file_bytes
+        excluded = self.scope.excluded
         with os.scandir(fd) as entries:
             for entry in entries:
                 name = entry.name
@@ -160,34 +165,24 @@ class Scanner:
                     left_out[path] = "unreadable"
                     continue
                 mode = now.st_mode
-                kind = mode & 0o170000
-                if kind == stat.S_IFDIR:
+                if stat.S_ISDIR(mode):
                     directories.append((name, now))
                     continue
                 known = seen.get(path)
                 if (
-                    known is not None
+                    known is not None  # by index: this runs for every file of the tree
                     and known[6]
                     and known[3] == now.st_ctime_ns
                     and known[2] == now.st_mtime_ns
                     and known[1] == now.st_size
                     and known[4] == now.st_ino
                     and known[0] == mode
-                    and now.st_size <= largest
                 ):
                     files[path] = known[5]
                     fresh[path] = known
                     covered = True
-                elif kind != stat.S_IFREG and kind != stat.S_IFLNK:
-                    left_out[path] = "no regular file (a socket, pipe or device)"
-                elif now.st_size > largest:
-                    left_out[path] = f"larger than {largest:,} bytes"
-                elif self._counting:
-                    self._files += 1
-                    self._bytes += now.st_size
-                    covered = True
                 else:
-                    covered |= self._take(fd, name, path)
+                    covered |= self._meet(fd, name, path, now)
         if self._counting:
             self._files += len(files)
             files.clear()
@@ -195,8 +190,23 @@ class Scanner:
             covered |= self._enter(fd, name, prefix + name, now, level)
         return covered
 
+    def _meet(self, fd: int, name: str, path: str, now: os.stat_result) -> bool:
+        """Read a file that is new or has changed, unless something speaks against it; return whether it is covered."""
+        if not (stat.S_ISREG(now.st_mode) or stat.S_ISLNK(now.st_mode)):
+            self._manifest.left_out[path] = "no regular file (a socket, pipe or device)"
+        elif now.st_size > self.scope.max_file_bytes:
+            self._manifest.left_out[path] = f"larger than {self.scope.max_file_bytes:,} bytes"
+        elif self._counting:
+            self._files += 1
+            self._bytes += now.st_size
+            return True
+        else:
+            return self._take(fd, name, path)
+        return False
+
     def _is_special(self, name: str, path: str) -> bool:
         if name == self.own and path == name:
+            self._manifest.left_out[path] = "the name is reserved"
             return True
         if name.lower() != ".git":
             return False
@@ -256,6 +266,8 @@ class Scanner:
         except _NotAFileError:
             return False
         self._note(path, data, now, started)
+        if not whole:
+            self._torn.append(path)
         is_link = stat.S_ISLNK(now.st_mode)
         if not whole or (not is_link and not self._fresh[path].trusted):
             self._hot.append((path, time.monotonic()))
@@ -321,6 +333,7 @@ def read_file(name: str, fd: int) -> tuple[bytes, os.stat_result, bool]:
     for _ in range(3):
         file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=fd)
         try:
+            _wait_for_writer(file)
             before = os.fstat(file)
             parts = []
             while part := os.read(file, 1 << 20):
@@ -333,6 +346,17 @@ def read_file(name: str, fd: int) -> tuple[bytes, os.stat_result, bool]:
         if still == (after.st_size, after.st_mtime_ns, after.st_ctime_ns) and len(data) == after.st_size:
             return data, after, True
     return data, after, False
+
+
+def _wait_for_writer(file: int) -> None:
+    """Wait until a write that is under way has ended.
+
+    A write that the scheduler has stopped half-way looks at rest, however often one looks. ext4 and btrfs search for
+    holes under the lock that a writer holds; xfs reads under it anyway.
+    """
+    with contextlib.suppress(OSError):  # an empty file has no hole, and not every file system looks for one
+        os.lseek(file, 0, os.SEEK_HOLE)
+    os.lseek(file, 0, os.SEEK_SET)
 
 
 class opened_parent:  # noqa: N801 - used like a function

@@ -143,6 +143,10 @@ class Store:
         """Return how many bytes the store takes on disk."""
         return sum((Path(top) / name).lstat().st_size for top, _, names in os.walk(self.path) for name in names)
 
+    def packs(self) -> int:
+        """Return how many packs there are: each savepoint adds one until `sweep` joins them."""
+        return len(list((self.git.repository / "objects" / "pack").glob("*.pack")))
+
     def clear_leavings(self, below: str = "") -> None:
         """Remove locks and temporary packs of a git that was killed. The caller holds the locks of their owners."""
         for top, _, names in os.walk(self.git.repository / below):
@@ -151,6 +155,17 @@ class Store:
                     ("tmp_pack_", "tmp_idx_", "tmp_obj_", "fast_import_crash_")
                 ):
                     os.unlink(os.path.join(top, name))
+
+    def rewrite(self, line: str, savepoint: Savepoint, without: Iterable[str]) -> None:
+        """Write a savepoint again without some paths, under the same number."""
+        gone = sorted(without)
+        about = dict(savepoint.about)
+        about["modes"] = {path: mode for path, mode in about["modes"].items() if path not in gone}
+        about["unstable"] = [path for path in about["unstable"] if path not in gone]
+        writer = SavepointWriter(self)
+        writer.write_commit(
+            line, savepoint.number, savepoint.tree, [b"D " + quote(path) + b"\n" for path in gone], about
+        )
 
     def umask(self) -> int:
         """Return the umask that the store takes for usual; modes that differ are written down one by one."""
@@ -195,21 +210,25 @@ class SavepointWriter:
         self, line: str, number: int, base: tuple[Savepoint, Manifest] | None, manifest: Manifest, about: dict[str, Any]
     ) -> Savepoint:
         """Finish the savepoint; when this returns it is on the disk, and when it raises there is none."""
-        message = json.dumps(about)
         before = base[1].files if base else {}
-        parts = [
-            f"commit refs/heads/{line}/{number}\nmark :1\ncommitter vcr <vcr@localhost> {int(time.time())} +0000\n"
-            f"data {len(message)}\n{message}\n".encode()
-        ]
-        if base:
-            parts.append(f'M 040000 {base[0].tree} ""\n'.encode())
-        parts.extend(b"D %b\n" % quote(path) for path in before.keys() - manifest.files.keys())
+        parts = [b"D %b\n" % quote(path) for path in before.keys() - manifest.files.keys()]
         for path, state in manifest.files.items():
             known = before.get(path)
             if known is not state and (known is None or known.blob != state.blob or known.git_mode != state.git_mode):
                 parts.append(f"M {state.git_mode} {state.blob} ".encode() + quote(path) + b"\n")
-        parts.append(b'\nget-mark :1\nls :1 ""\ndone\n')
-        self.send(b"".join(parts))
+        return self.write_commit(line, number, base[0].tree if base else None, parts, about)
+
+    def write_commit(
+        self, line: str, number: int, tree: str | None, changes: Iterable[bytes], about: dict[str, Any]
+    ) -> Savepoint:
+        """Write a commit without parents: `changes` to a tree, in the words of fast-import."""
+        message = json.dumps(about)
+        self.send(
+            f"commit refs/heads/{line}/{number}\nmark :1\ncommitter vcr <vcr@localhost> {int(time.time())} +0000\n"
+            f"data {len(message)}\n{message}\n".encode()
+        )
+        start = b"" if tree is None else f'M 040000 {tree} ""\n'.encode()
+        self.send(start + b"".join(changes) + b'\nget-mark :1\nls :1 ""\ndone\n')
         words = self._finish().split()
         return _savepoint(number, words[0].decode(), words[3].decode(), about)
 
@@ -259,6 +278,7 @@ class Lock:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._fd: int | None = None
+        self._pid = 0
 
     def take(self, *, wait_s: float = 0.0, what: str = "the workspace") -> None:
         """Take the lock, or raise BusyWorkspaceError after waiting so long."""
@@ -280,13 +300,20 @@ class Lock:
                 time.sleep(0.01)
         os.truncate(fd, 0)
         os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
-        self._fd = fd
+        self._fd, self._pid = fd, os.getpid()
 
     def release(self) -> None:
         """Give the lock back."""
         if self._fd is not None:
+            if self.is_held:
+                fcntl.flock(self._fd, fcntl.LOCK_UN)  # closing would not do while a forked child has it open too
             os.close(self._fd)
             self._fd = None
+
+    @property
+    def is_held(self) -> bool:
+        """True in the process that took the lock; a forked child only inherits the descriptor."""
+        return self._fd is not None and self._pid == os.getpid()
 
 
 def _savepoint(number: int, commit: str, tree: str, about: Mapping[str, Any]) -> Savepoint:

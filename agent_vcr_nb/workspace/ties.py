@@ -1,10 +1,33 @@
-"""Remembers which frame of which recording belongs to which savepoint, one JSON line each."""
+"""Remembers which frame of which recording belongs to which savepoint."""
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, Protocol
+
+from agent_vcr_nb.core.frame import Frame, Session
+from agent_vcr_nb.workspace.store import Savepoint
+
+
+class Recorder(Protocol):
+    """What a workspace needs of a `VCRRecorder`."""
+
+    output_dir: Path
+
+    def record_checkpoint(
+        self, state: Mapping[str, Any], label: str = ..., node_name: str | None = ..., metadata: Any = ...
+    ) -> Frame:
+        """Record a state as a frame."""
+
+    def start_session(self, session_id: str | None = ...) -> Session:
+        """Begin a session."""
+
+    def get_session(self) -> Session | None:
+        """Return the session under way."""
 
 
 class Ties:
@@ -53,3 +76,9 @@ class Ties:
     def sessions(self) -> set[str]:
         """Return every session that has a frame here."""
         return {session for session, _ in self._numbers}
+
+
+def with_frame(savepoint: Savepoint, ties: Ties) -> Savepoint:
+    """Return the savepoint with the frame that was recorded after it was written."""
+    found = ties.frame_of(savepoint.number)
+    return savepoint if found is None else replace(savepoint, session=found[0], frame=found[1])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 import time
 from pathlib import Path
@@ -26,6 +27,7 @@ def main() -> int:
     unknown = [name for name in given.names if name not in NAMES]
     if unknown:
         parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(NAMES)}")
+    busy = _busy()
     rows: list[Row] = []
     for name in given.names or NAMES:
         found = _measured(name)
@@ -36,7 +38,20 @@ def main() -> int:
     print(table(rows))
     over = [row["work"] for row in rows if row["ok"] is False]
     print("\n" + (f"over the bar: {'; '.join(over)}" if over else "every bar is met"))
+    if busy:
+        print(busy)
     return 1 if over and given.gate else 0
+
+
+def _busy() -> str:
+    """Return what to know of a machine that others use too, or nothing."""
+    load, processors = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0, os.cpu_count() or 1
+    if load <= processors:
+        return ""
+    return (
+        f"{load:.0f} programs wanted {processors} processors when this began: 99th percentiles and absolute times are "
+        "then mostly the scheduler's. Run it again alone."
+    )
 
 
 def _measured(name: str) -> list[Row]:

@@ -17,6 +17,7 @@ from agent_vcr_nb.core.journal import check_session_id
 from agent_vcr_nb.core.player import VCRPlayer
 from agent_vcr_nb.integrations.importers.common import session_id_of
 from agent_vcr_nb.integrations.importers.json_text import parse
+from agent_vcr_nb.verbs import importing
 from agent_vcr_nb.verbs.importing import import_recordings
 
 DATA = Path(__file__).parent.parent / "data"
@@ -237,6 +238,17 @@ def test_metadata_too_large_for_a_header_is_left_out_and_told(tmp_path):
     report = import_recordings([path], tmp_path / "vcr")
     assert report.sessions[0].left_out == ("submission: 2,000,002 bytes of metadata, more than a header takes",)
     assert VCRPlayer.load(tmp_path / "vcr" / "big.vcr").session.metadata["imported_from"] == "mini-swe-agent"
+
+
+def test_a_run_that_would_take_hours_stops_and_says_where(tmp_path, monkeypatch):
+    monkeypatch.setattr(importing, "MAX_COMPARED_BYTES", 1 << 20)
+    turn = {"role": "assistant", "content": "x" * 20_000}
+    path = tmp_path / "long.traj.json"
+    path.write_text(json.dumps([turn] * 200))
+    report = import_recordings([path], tmp_path / "vcr")
+    # The first state is empty, so nothing counts until the 51st: from there 1 MB a frame.
+    assert report.sessions[0].frames == 52
+    assert report.sessions[0].left_out == ("turns after frame 51: the state is too large to go on for so long",)
 
 
 def test_an_attachment_that_is_not_there_is_named(tmp_path):

@@ -128,6 +128,6 @@ class Tree(RuleBasedStateMachine):
 
 
 Tree.TestCase.settings = settings(
-    max_examples=12, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=8, stateful_step_count=16, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestAnySequenceOfChangesComesBackExactly = Tree.TestCase

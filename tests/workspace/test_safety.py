@@ -416,7 +416,7 @@ acid.rollback(savepoint=1); print(oct(os.stat(root + "/locked").st_mode & 0o777)
 @pytest.mark.skipif(os.getuid() != 0, reason="becomes another user, which only root can")
 def test_a_read_only_directory_is_restored_by_a_user_who_is_not_root(tmp_path_factory):
     place = tmp_path_factory.mktemp("nobody")
-    for above in (place, *place.parents[:2]):
+    for above in (place, *place.parents[:-2]):
         os.chmod(above, 0o755)
     put(place, "project/locked/in", "i", 0o444)
     os.chmod(place / "project/locked", 0o555)
@@ -436,3 +436,42 @@ def test_a_store_that_lost_an_object_says_which_and_changes_nothing(acid, worksp
         list(acid._store.git.blobs([blob, "0" * 40]))
     assert snapshot(workspace) == agents
     assert store.quote('a"\n') == b'"a\\"\\012"'
+
+
+def test_a_rollback_interrupted_by_ctrl_c_is_finished_by_the_next_call(acid, workspace, monkeypatch):
+    before = snapshot(workspace)
+    put(workspace, "a.txt", "agent")
+    put(workspace, "new", "agent")
+    with monkeypatch.context() as patch:
+        patch.setattr(Restore, "_place", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            acid.rollback(savepoint=1)
+    assert (workspace / "a.txt").read_text() == "agent"
+    made = acid.savepoint()
+    assert snapshot(workspace) == before
+    assert made.number > 2
+
+
+def test_a_file_of_the_user_under_the_reserved_name_is_not_touched(acid, workspace):
+    put(workspace, f"{STAGING}/mine.txt", "mine")
+    put(workspace, "a.txt", "agent")
+    with pytest.raises(ConflictError, match="rename it"):
+        acid.rollback(savepoint=1)
+    assert (workspace / STAGING / "mine.txt").read_text() == "mine"
+    assert (workspace / "a.txt").read_text() == "agent"
+
+
+def test_a_forked_child_neither_keeps_nor_loses_the_lock(acid, workspace):
+    code = (
+        "import os, sys; from agent_vcr_nb import ACIDWorkspace\n"
+        "a = ACIDWorkspace(sys.argv[1], store=sys.argv[2]); a.begin(); r, w = os.pipe()\n"
+        "pid = os.fork()\n"
+        "if pid == 0: a.close(); os.write(w, b'x'); os.read(0, 1); os._exit(0)\n"
+        "os.read(r, 1)\n"
+        "try: ACIDWorkspace(sys.argv[1], store=sys.argv[2]).begin(); print('lost')\n"
+        "except Exception as error: print(type(error).__name__)\n"
+        "a.commit(); ACIDWorkspace(sys.argv[1], store=sys.argv[2]).begin(); print('free again')\n"
+    )
+    argv = [sys.executable, "-c", code, workspace, workspace.parent / "store"]
+    done = subprocess.run(argv, capture_output=True, text=True, input="")
+    assert (done.stdout, done.stderr) == ("BusyWorkspaceError\nfree again\n", "")

@@ -27,7 +27,7 @@ from agent_vcr_nb.integrations.importers.common import (
 from agent_vcr_nb.integrations.importers.document import Document
 
 _MEMBER = re.compile(r"samples/[^/]+\.json")
-MAX_EXPANDED = 1 << 30
+MAX_EXPANDED = 256 << 20
 """Characters that attachments may add to one sample: the same one may be referred to without end."""
 MAX_MESSAGES = 100_000
 MAX_INSIDE = 20
@@ -103,6 +103,7 @@ class _Sample:
         self._talk = Conversation()
         self._around: list[str] = []
         self._number = 0
+        self._pool: list[Any] | None = None
         self._skipped: Counter[str] = Counter()
 
     def metadata(self) -> dict[str, Any]:
@@ -165,7 +166,7 @@ class _Sample:
         return {"inside": "/".join(self._around[-8:]) or None, **more}
 
     def _on_model(self, event: Part, parent: int | None) -> ImportedFrame:
-        self._talk.messages = self._messages(self._input(event))
+        self._talk.messages = self._input(event)
         output = event.part("output")
         choices = [choice for choice in output.parts("choices") if isinstance(choice.get("message"), dict)]
         answers = self._messages([choice.get("message") for choice in choices[:1]])
@@ -262,8 +263,11 @@ class _Sample:
         """Return the messages of a call, which newer logs keep once and refer to by ranges."""
         refs = event.items("input_refs")
         if not refs:
-            return event.items("input")
-        pool = self.sample.items("message_pool") or self.sample.part("events_data").items("messages")
+            return self._messages(event.items("input"))
+        if self._pool is None:
+            pool = self.sample.items("message_pool") or self.sample.part("events_data").items("messages")
+            self._pool = self._messages(pool)
+        pool = self._pool
         found: list[Any] = []
         for ref in refs:
             if not (isinstance(ref, list) and len(ref) == 2 and all(type(end) is int for end in ref)):

@@ -16,6 +16,14 @@ begun: contextvars.ContextVar[Step | None] = contextvars.ContextVar("agent_vcr_l
 """The step of the call that LangChain is about to tell of, where it was begun before (see serving)."""
 
 
+def take_begun() -> Step | None:
+    """Return that step, once."""
+    step = begun.get()
+    if step is not None:
+        begun.set(None)
+    return step
+
+
 def model_input(messages: Sequence[Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return the input state of a model call."""
     return {"messages": list(messages), "parameters": dict(parameters)}

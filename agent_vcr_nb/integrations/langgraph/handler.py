@@ -9,8 +9,9 @@ from uuid import UUID
 from langchain_core.callbacks import BaseCallbackHandler
 from langgraph.errors import GraphBubbleUp, GraphInterrupt, ParentCommand
 
+from agent_vcr_nb.core.errors import CannotResumeError
 from agent_vcr_nb.core.frame import FrameType
-from agent_vcr_nb.core.steps import Place, Scope, Step, current_scope
+from agent_vcr_nb.core.steps import Place, Scope, Step, current_scope, scope_now
 from agent_vcr_nb.integrations.langgraph import calls
 from agent_vcr_nb.integrations.langgraph.run import GraphRun
 from agent_vcr_nb.integrations.langgraph.superstep import Task
@@ -46,12 +47,14 @@ class Handler(BaseCallbackHandler):
     def _inside(self, run: _Run, scope: Scope) -> None:
         """Make what begins from here on in this context a child of the run."""
         run.scope = scope
-        run.token = (current_scope.get(),)
+        scope.outer, scope.over = scope_now(), False
+        run.token = (scope.outer,)
         current_scope.set(scope)
 
     def _leave(self, run_id: UUID) -> _Run | None:
         run = self._runs.pop(run_id, None)
-        if run is not None and run.token is not None:
+        if run is not None and run.token is not None and run.scope is not None:
+            run.scope.over = True
             current_scope.set(run.token[0])
         return run
 
@@ -144,7 +147,7 @@ class Handler(BaseCallbackHandler):
         options: Mapping[str, Any],
     ) -> None:
         run = self._enter(run_id, parent_run_id, None)
-        run.step = calls.begun.get()
+        run.step = calls.take_begun()
         if run.step is None:
             parameters = options.get("invocation_params") or {}
             run.step = self._begin(calls.MODEL, calls.model_input(messages, parameters), FrameType.LLM_CALL, run)
@@ -178,7 +181,7 @@ class Handler(BaseCallbackHandler):
         run = self._enter(run_id, parent_run_id, None)
         parent = self._runs.get(parent_run_id) if parent_run_id else None
         run.ns = parent.ns if parent else None
-        run.step = calls.begun.get()
+        run.step = calls.take_begun()
         if run.step is None:
             name = str(kwargs.get("name") or (serialized or {}).get("name") or "tool")
             run.step = self._begin(name, calls.tool_input(inputs, input_str), FrameType.TOOL_CALL, run)
@@ -203,5 +206,11 @@ class Handler(BaseCallbackHandler):
     def _begin(self, name: str, state: dict[str, Any], kind: FrameType, run: _Run) -> Step | None:
         lane = self.run.llm_lane if kind is FrameType.LLM_CALL else self.run.small_lane
         with self.run.guarded():
-            return self.run.recorder.begin(name, state, kind, place=Place(run.scope or self.run.scope, lane=lane))
+            step = self.run.recorder.begin(name, state, kind, place=Place(run.scope or self.run.scope, lane=lane))
+            if step.returned:
+                raise CannotResumeError(
+                    f"{step.key} has a recorded result, and is called in a way that cannot be kept from running. "
+                    "Resume at the node around it."
+                )
+            return step
         return None

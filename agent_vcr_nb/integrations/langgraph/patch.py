@@ -6,8 +6,10 @@ graph's own method is called, and nothing else happens.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
+import weakref
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -17,6 +19,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.pregel import Pregel
 
 from agent_vcr_nb.core.errors import UsageError
+from agent_vcr_nb.core.policy import ResumePolicy
 from agent_vcr_nb.core.recorder import VCRRecorder
 from agent_vcr_nb.core.steps import active_recorder, chosen_recorder
 from agent_vcr_nb.integrations.functions import step
@@ -50,6 +53,18 @@ def uninstall() -> None:
         Pregel.stream = _original["stream"]  # type: ignore[method-assign]
         Pregel.astream = _original["astream"]  # type: ignore[method-assign]
         _original.clear()
+
+
+@contextlib.contextmanager
+def installed() -> Iterator[None]:
+    """Within this block graphs are recorded."""
+    was = bool(_original)
+    install()
+    try:
+        yield
+    finally:
+        if not was:
+            uninstall()
 
 
 def attach(graph: Graph, recorder: VCRRecorder) -> Graph:
@@ -134,8 +149,8 @@ def _recording_stream(original: Any) -> Any:
     @functools.wraps(original)
     def stream(self: Any, input: Any, config: RunnableConfig | None = None, **options: Any) -> Iterator[Any]:
         begun = _begin(self, config, options, asynchronous=False)
-        if begun is None:
-            return original(self, input, config, **options)  # type: ignore[no-any-return]
+        if not isinstance(begun, Tap):
+            return original(self, input, begun, **options)  # type: ignore[no-any-return]
         return _stream(original, self, input, begun, options)
 
     return stream
@@ -144,7 +159,8 @@ def _recording_stream(original: Any) -> Any:
 def _stream(original: Any, graph: Any, input: Any, tap: Tap, options: dict[str, Any]) -> Iterator[Any]:
     failed = True
     try:
-        yield from original(graph, input, recorded_config(tap), **options)
+        with tap.serving:
+            yield from original(graph, None if tap.resumed else input, recorded_config(tap), **options)
         failed = False
     finally:
         tap.run.close()
@@ -155,8 +171,8 @@ def _recording_astream(original: Any) -> Any:
     @functools.wraps(original)
     def astream(self: Any, input: Any, config: RunnableConfig | None = None, **options: Any) -> AsyncIterator[Any]:
         begun = _begin(self, config, options, asynchronous=True)
-        if begun is None:
-            return original(self, input, config, **options)  # type: ignore[no-any-return]
+        if not isinstance(begun, Tap):
+            return original(self, input, begun, **options)  # type: ignore[no-any-return]
         return _astream(original, self, input, begun, options)
 
     return astream
@@ -165,31 +181,39 @@ def _recording_astream(original: Any) -> Any:
 async def _astream(original: Any, graph: Any, input: Any, tap: Tap, options: dict[str, Any]) -> AsyncIterator[Any]:
     failed = True
     try:
-        async for item in original(graph, input, recorded_config(tap), **options):
-            yield item
+        with tap.serving:
+            async for item in original(graph, None if tap.resumed else input, recorded_config(tap), **options):
+                yield item
         failed = False
     finally:
         tap.run.close()
         await tap.astore(failed)
 
 
-def _begin(graph: Any, config: RunnableConfig | None, options: dict[str, Any], *, asynchronous: bool) -> Tap | None:
-    """Return the tap of a new run, or None where nothing is to be recorded here."""
+def _begin(
+    graph: Any, config: RunnableConfig | None, options: dict[str, Any], *, asynchronous: bool
+) -> Tap | RunnableConfig | None:
+    """Return the tap of a new run, or the config to call the graph with where nothing begins here."""
     recorder = ((graph.config or {}).get("configurable") or {}).get(_ATTACHED)
     if recorder is None or not recorder.recording:
         recorder = active_recorder()
         if recorder is None:
-            return None
+            return config
     explicit = dict((config or {}).get("configurable") or {})
     ambient = (var_child_runnable_config.get() or {}).get("configurable") or {}
-    nested = explicit if seams.CHECKPOINTER in explicit else ambient
-    if seams.TASK_ID in explicit or seams.TASK_ID in ambient or isinstance(explicit.get(seams.CHECKPOINTER), Tap):
-        # A graph inside a node: the outermost one records it. Passing a graph to itself names it here.
-        tap = nested.get(seams.CHECKPOINTER)
-        if isinstance(tap, Tap):
-            tap.run.knows(str(nested.get("checkpoint_ns") or ""), graph)
-        return None
-    return outermost(recorder, graph, config, options, asynchronous=asynchronous)
+    if seams.TASK_ID not in explicit and seams.TASK_ID not in ambient:
+        if isinstance(explicit.get(seams.CHECKPOINTER), Tap):
+            return config
+        return outermost(recorder, graph, config, options, asynchronous=asynchronous)
+    # A graph inside a node: the tap of the outermost one sees it.
+    around = explicit if seams.CHECKPOINTER in explicit else ambient
+    tap = around.get(seams.CHECKPOINTER)
+    if isinstance(tap, Tap):
+        tap.run.knows(str(around.get("checkpoint_ns") or ""), graph)
+        if graph.checkpointer is False:
+            # Without a saver of its own LangGraph fails at "sync", which it took over from the graph that we record.
+            return {**(config or {}), "configurable": {**explicit, seams.DURABILITY: "async"}}
+    return config
 
 
 def outermost(
@@ -201,17 +225,40 @@ def outermost(
     asynchronous: bool,
 ) -> Tap:
     """Return the tap of a new run of a graph that no other graph called; sets `options` so that it sees everything."""
-    run = GraphRun(recorder, how_called(config, options, asynchronous), asynchronous=asynchronous)
+    call = how_called(config, options, asynchronous)
+    if isinstance(recorder.policy, ResumePolicy):
+        tap = _follow(recorder, recorder.policy, graph, call)
+        tap.config = config
+        tap.run.knows("", graph)
+        options["durability"] = "sync"
+        return tap
+    run = GraphRun(recorder, call, asynchronous=asynchronous)
     run.knows("", graph)
     saver = ((config or {}).get("configurable") or {}).get(seams.CHECKPOINTER) or graph.checkpointer
     inner = saver if isinstance(saver, BaseCheckpointSaver) else None
     # Each superstep is told of before the next one starts: else a node could change the state under our hands.
     at_exit = options.get("durability") == "exit"
-    if "checkpoint_during" not in options:
+    if graph.checkpointer is not False and "checkpoint_during" not in options:
         options["durability"] = "sync"
     tap = Tap(run, inner, at_exit=at_exit)
     tap.config = config
     return tap
+
+
+_followed: weakref.WeakKeyDictionary[VCRRecorder, tuple[str, int]] = weakref.WeakKeyDictionary()
+"""How many graphs the program has called that is run again into a recorder's session."""
+
+
+def _follow(recorder: VCRRecorder, policy: ResumePolicy, graph: Any, call: dict[str, Any]) -> Tap:
+    """Return the tap of a graph that a resumed program calls itself."""
+    from agent_vcr_nb.integrations.langgraph.resuming import follow
+
+    session = recorder.get_session()
+    session_id = session.session_id if session else ""
+    before, nth = _followed.get(recorder, (session_id, 0))
+    nth = nth if before == session_id else 0
+    _followed[recorder] = (session_id, nth + 1)
+    return follow(recorder, policy, graph, nth, call)
 
 
 def how_called(config: Mapping[str, Any] | None, options: Mapping[str, Any], asynchronous: bool) -> dict[str, Any]:

@@ -86,6 +86,16 @@ class RecordedGraphs:
             if "checkpoint" in line
         ]
 
+    @cached_property
+    def runs(self) -> list[str]:
+        """The calls of graphs, in the order in which they began."""
+        return list(dict.fromkeys(frame.run for frame in self.frames.values()))
+
+    @cached_property
+    def inside(self) -> set[int]:
+        """Numbers of all frames that are or ran inside a node."""
+        return {inner for number in self.frames for inner in self.tape.subtree(number)}
+
     def around(self, number: int) -> TaskFrame:
         """Return the frame of the node that a frame is or ran inside; raises CannotResumeError when there is none."""
         key = self.tape.key(number)

@@ -7,7 +7,6 @@ ones, so LangGraph gives its tasks the same ids, and finds what belongs to them.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,13 +15,13 @@ from langgraph.checkpoint.base import CheckpointTuple as Saved
 from langgraph.pregel import Pregel
 from langgraph.types import Send
 
-from agent_vcr_nb.core.errors import UsageError
+from agent_vcr_nb.core.errors import EditError, UsageError
 from agent_vcr_nb.core.policy import ResumePolicy
 from agent_vcr_nb.core.recorder import VCRRecorder
 from agent_vcr_nb.core.steps import Scope
 from agent_vcr_nb.core.tape import Tape
 from agent_vcr_nb.integrations.langgraph import compatibility, seams
-from agent_vcr_nb.integrations.langgraph.patch import recorded_config
+from agent_vcr_nb.integrations.langgraph.patch import installed, recorded_config
 from agent_vcr_nb.integrations.langgraph.recorded import RecordedGraphs, TaskFrame
 from agent_vcr_nb.integrations.langgraph.run import GraphRun, ResumedAt
 from agent_vcr_nb.integrations.langgraph.serving import serving
@@ -36,7 +35,25 @@ def prepare(agent: Any, tape: Tape, policy: ResumePolicy) -> Callable[[VCRRecord
     EditError when the edit does not fit the state.
     """
     graph = agent if isinstance(agent, Pregel) else _compiled(agent)
-    return functools.partial(_Resume(graph, tape, policy).run)
+    return Resume(graph, tape, policy).run
+
+
+def follow(recorder: VCRRecorder, policy: ResumePolicy, graph: Any, nth: int, call: dict[str, Any]) -> Tap:
+    """Return the tap for the `nth` graph that a program calls which is run again from its start.
+
+    The one that holds the resume point goes on there; of those before it all nodes are served; later ones run live.
+    """
+    recorded = RecordedGraphs(policy.tape)
+    runs = recorded.runs
+    target_run = recorded.around(policy.target).run if policy.target in recorded.inside else None
+    if nth < len(runs) and runs[nth] == target_run and not policy.reached:
+        resume = Resume(graph, policy.tape, policy)
+        resume.call = call
+        return resume.tap(recorder, resume.kept_in_its_run())
+    run = GraphRun(recorder, call, asynchronous=bool(call["async"]))
+    tap = Tap(run, graph.checkpointer if isinstance(graph.checkpointer, BaseCheckpointSaver) else None)
+    tap.serving = serving(graph, run, policy, recorded, everything=True)
+    return tap
 
 
 def _compiled(agent: Any) -> Any:
@@ -45,7 +62,7 @@ def _compiled(agent: Any) -> Any:
     raise UsageError(f"the agent is a {type(agent).__name__}: expected a StateGraph or what its compile() returns")
 
 
-class _Resume:
+class Resume:
     """One resume: what is served, what runs, and from which checkpoints."""
 
     def __init__(self, graph: Any, tape: Tape, policy: ResumePolicy) -> None:
@@ -62,6 +79,12 @@ class _Resume:
             [(level.loop, level.name) for level in self.levels if not seams.is_call(level.path)],
         )
         self.edited = self.at_task and policy.edit is not None
+        if self.edited and seams.is_call(self.task.path):
+            caller = self.levels[-2]
+            raise EditError(
+                f"{session} frame {policy.target}: the arguments of the task {self.task.name!r} come from "
+                f"{caller.name!r}, which runs again: edit the state of frame {caller.number} instead"
+            )
         self.kept = self._kept()
         self.start = {level.loop: self._saved(level) for level in self.levels if not seams.is_call(level.path)}
         self.start.update(self._completed_loops())
@@ -241,14 +264,26 @@ class _Resume:
 
     def run(self, recorder: VCRRecorder) -> Any:
         """Copy what is kept into the fork and go on; returns the graph's result, or a coroutine of it."""
+        tap = self.tap(recorder, self.kept)
+        tap.config = self._config()
+        return self._arun(tap) if self.call.get("async") else self._run(tap)
+
+    def kept_in_its_run(self) -> list[int]:
+        """Return what is kept of the run that holds the resume point: what came before was served already."""
+        first = min(number for number, frame in self.recorded.frames.items() if frame.run == self.task.run)
+        return [number for number in self.kept if number >= first]
+
+    def tap(self, recorder: VCRRecorder, kept: list[int]) -> Tap:
+        """Return the saver to go on from, after copying what is kept into the fork."""
         entered = [level.number for level in self.levels]
         again = entered if not self.at_task else entered[:-1]
+        first = min([*kept, self.levels[0].number])
         around = [n for n in self._self_and_ancestors(self.tape.key(self.task.number)) if n not in entered]
-        unfinished = {*again, *around}
-        wanted = sorted({*self.kept, *unfinished})
+        unfinished = {*again, *(n for n in around if len(kept) == len(self.kept) or n >= first)}
+        wanted = sorted({*kept, *unfinished})
         numbers = recorder.copy_frames(self.tape, wanted, self.tape.key, unfinished=tuple(unfinished))
         self._copy_writes(recorder)
-        counts = self._counts(wanted)
+        counts = self._counts(sorted({*self.kept, *unfinished}))
         for name, times in counts.get("", {}).items():
             recorder.occurred(name, times)
         resumed = ResumedAt(
@@ -257,32 +292,31 @@ class _Resume:
             before={level.loop: self._counts_before(level, wanted) for level in self.levels},
             edited=self.tape.key(self.task.number) if self.edited else None,
         )
-        asynchronous = bool(self.call.get("async"))
-        graph_run = GraphRun(
+        run = GraphRun(
             recorder,
             self.call,
-            asynchronous=asynchronous,
+            asynchronous=bool(self.call.get("async")),
             run_id=self.task.run,
             resumed=resumed,
             scope=self._scope(recorder, numbers),
         )
-        graph_run.knows("", self.graph)
-        tap = Tap(graph_run, None, self.start)
-        tap.config = self._config()
+        run.knows("", self.graph)
+        tap = Tap(run, None, self.start)
+        tap.serving = serving(self.graph, run, self.policy, self.recorded)
         if self.at_task:
             self.policy.edit = None  # it is in the checkpoint already
-        self.policy.keep(self.kept)
-        return self._arun(tap) if asynchronous else self._run(tap)
+        self.policy.keep(kept)
+        return tap
 
     def _run(self, tap: Tap) -> Any:
-        with serving(self.graph, tap.run, self.policy, self.recorded):
+        with installed(), tap.serving:
             try:
                 return self.graph.invoke(None, recorded_config(tap), **self._options())
             finally:
                 tap.run.close()
 
     async def _arun(self, tap: Tap) -> Any:
-        with serving(self.graph, tap.run, self.policy, self.recorded):
+        with installed(), tap.serving:
             try:
                 return await self.graph.ainvoke(None, recorded_config(tap), **self._options())
             finally:
@@ -305,7 +339,8 @@ class _Resume:
         """Return the scope that the graph was called in: the session, or a step around the call."""
         key = self.tape.key(self.levels[0].number).rpartition("/")[0]
         around = self.tape.find(key) if key else None
-        return recorder.scope_here() if around is None else Scope(recorder, key, numbers.get(around), None)
+        here = recorder.scope_here()
+        return here if around is None or here.key == key else Scope(recorder, key, numbers.get(around), None)
 
     def _copy_writes(self, recorder: VCRRecorder) -> None:
         kept = {

@@ -20,8 +20,9 @@ from agent_vcr_nb.core.delta import Lane
 from agent_vcr_nb.core.encoding import escape
 from agent_vcr_nb.core.errors import VCRError
 from agent_vcr_nb.core.frame import FrameMetadata, Provenance
+from agent_vcr_nb.core.policy import Return
 from agent_vcr_nb.core.recorder import VCRRecorder
-from agent_vcr_nb.core.steps import Place, Scope
+from agent_vcr_nb.core.steps import Place, Scope, Step
 from agent_vcr_nb.integrations.langgraph import seams
 from agent_vcr_nb.integrations.langgraph.superstep import Loop, Superstep, Task
 
@@ -66,6 +67,8 @@ class GraphRun:
         self._is_resumed = resumed is not None
         self._resumed = resumed or ResumedAt()
         self.scope.counts.update(self._resumed.counts.get(self.scope.key, {}))
+        self.returned: dict[str, Step] = {}
+        """Steps by key that are not to run: they have a result."""
         self._loops: dict[str, Loop] = {}
         self._lock = threading.RLock()
         self._news = threading.Condition(self._lock)
@@ -197,6 +200,9 @@ class GraphRun:
     ) -> Task:
         by_state = not (seams.is_call(path) or seams.is_send(path))
         loop.scope = loop.scope if seams.is_call(path) else scope
+        if superstep is not None and by_state and isinstance(inputs, Mapping):
+            # A DeltaChannel's value is not in the checkpoint: the first node to see it tells.
+            superstep.state.update((key, inputs[key]) for key in loop.delta_channels if key in inputs)
         occurrence = self._occurrence(loop, superstep, scope, name, path)
         key = f"{scope.key}/" if scope.key else ""
         key += f"{escape(name)}#{occurrence or scope.counts.get(escape(name), 0) + 1}"
@@ -211,6 +217,9 @@ class GraphRun:
         if step.key == self._resumed.edited:
             step.provenance = Provenance.EDITED
         task = Task(ns, path, step)
+        if isinstance(step.decision, Return):
+            self.returned[step.key] = step
+            task.written = step.decision.tape is not None  # with all frames inside it
         task.scope.counts.update(self._resumed.counts.get(step.key, {}))
         if superstep is not None:
             superstep.tasks[task.id] = task
@@ -225,7 +234,7 @@ class GraphRun:
         if superstep is None or seams.is_call(path):
             return None
         if superstep.counts is None:
-            superstep.counts = self._resumed.before.pop(loop.ns, None) or dict(scope.counts)
+            superstep.counts = self._resumed.before.pop(loop.ns, dict(scope.counts))
         return superstep.counts.get(escape(name), 0) + superstep.rank(name, path)
 
     def _details(self, loop: Loop, superstep: Superstep | None, ns: str, path: Sequence[Any]) -> dict[str, Any]:
@@ -360,8 +369,7 @@ def _told(task: Task) -> bool:
 def _input_state(superstep: Superstep | None, path: Sequence[Any], inputs: Any) -> dict[str, Any]:
     """Return the full state that a node saw; of a Send or a @task, its arguments."""
     if seams.is_call(path):
-        args, kwargs = inputs if isinstance(inputs, tuple) and len(inputs) == 2 else ((inputs,), {})
-        return {"args": list(args), **({"kwargs": dict(kwargs)} if kwargs else {})}
+        return dict(inputs) if isinstance(inputs, Mapping) else {"input": inputs}
     given = inputs if isinstance(inputs, Mapping) else {"input": inputs}
     if seams.is_send(path):
         return dict(given)

@@ -14,6 +14,8 @@ from langgraph.checkpoint.serde import types as serde_types
 
 CHECKPOINTER = "__pregel_checkpointer"
 """Key of ``configurable`` with the saver that a graph takes instead of its own, and hands on to its subgraphs."""
+DURABILITY = "__pregel_durability"
+"""Key of ``configurable`` with the durability that subgraphs take over."""
 TASK_ID = "__pregel_task_id"
 """Key of ``configurable`` that only code inside a node sees."""
 PUSH, PULL = "__pregel_push", "__pregel_pull"

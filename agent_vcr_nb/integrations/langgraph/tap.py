@@ -7,6 +7,7 @@ value has to be one that LangGraph's serialiser can take. A resume hands it the 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.runnables import RunnableConfig
@@ -31,6 +32,10 @@ class Tap(BaseCheckpointSaver[Any]):
         self.run, self.inner = run, inner
         self.config: RunnableConfig | None = None
         """What the user called the graph with."""
+        self.resumed = start is not None
+        """The graph is to go on from what it finds here, and not from the input that it is called with."""
+        self.serving: AbstractContextManager[None] = nullcontext()
+        """What surrounds the run where a policy decides what runs."""
         self._start = dict(start or {})
         self._last: dict[str, _Last] | None = {} if at_exit and inner is not None else None
         if inner is None:

@@ -1,0 +1,148 @@
+"""Verbs about the files that an agent wrote: back to a frame, the list of savepoints, undo, keeping the store small."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from agent_vcr_nb.core.errors import UsageError
+from agent_vcr_nb.verbs.definition import Place
+from agent_vcr_nb.workspace.acid import ACIDWorkspace, active_workspaces
+from agent_vcr_nb.workspace.keeping import KEEP
+from agent_vcr_nb.workspace.places import store_home
+from agent_vcr_nb.workspace.plan import Plan
+from agent_vcr_nb.workspace.store import Savepoint
+from agent_vcr_nb.workspace.ties import Ties
+
+
+class _Told(Protocol):
+    def to_dict(self) -> dict[str, Any]: ...
+
+    def text(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class FilesResult:
+    """What a verb did in a workspace."""
+
+    workspace: Path
+    outcome: _Told
+    """A `Plan`, `Rollback`, `Collected` or `Purged`."""
+    dry_run: bool = False
+    exit_code: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as JSON-ready values."""
+        return {"workspace": str(self.workspace), "dry_run": self.dry_run, **self.outcome.to_dict()}
+
+    def text(self) -> str:
+        """Return the result for a terminal, one path a line."""
+        return f"{self.workspace}{': nothing is changed by a dry run' if self.dry_run else ''}\n{self.outcome.text()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Savepoints:
+    """What `savepoints` shows."""
+
+    workspace: Path
+    savepoints: tuple[Savepoint, ...]
+    exit_code: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the savepoints as JSON-ready values."""
+        return {"workspace": str(self.workspace), "savepoints": [one.to_dict() for one in self.savepoints]}
+
+    def text(self) -> str:
+        """Return a line a savepoint, oldest first."""
+        lines = [one.text() for one in self.savepoints]
+        return "\n".join([str(self.workspace), *lines]) if lines else f"no savepoints of {self.workspace}"
+
+
+def rollback(
+    place: Place,
+    session: str | None = None,
+    frame: int | None = None,
+    *,
+    savepoint: int | None = None,
+    workspace: str | None = None,
+    dry_run: bool = False,
+) -> FilesResult:
+    """Put the files back as they were at a frame of a session, or at a savepoint by number.
+
+    With `dry_run` the exact plan is returned and nothing is touched; its exit code is 3 when something is in the way.
+    Raises UsageError for a frame without a savepoint, ConflictError, BusyWorkspaceError (see ACIDWorkspace.rollback).
+    """
+    if (frame is None) == (savepoint is None):
+        raise UsageError("where to? A frame number (vcr rollback SESSION 3) or --savepoint N, one of them")
+    session = session or place.session
+    acid = _workspace(session if frame is not None else None, workspace)
+    if dry_run:
+        plan: Plan = acid.preview(frame, savepoint=savepoint, session=session)
+        return FilesResult(acid.path, plan, dry_run=True, exit_code=3 if plan.blocked else 0)
+    with acid.visit():
+        return FilesResult(acid.path, acid.rollback(frame, savepoint=savepoint, session=session))
+
+
+def savepoints(place: Place, session: str | None = None, *, workspace: str | None = None) -> Savepoints:
+    """List the savepoints of a workspace, or only those of one session."""
+    acid = _workspace(session, workspace)
+    found = acid.savepoints()
+    return Savepoints(acid.path, tuple(one for one in found if session is None or one.session == session))
+
+
+def undo(place: Place, *, workspace: str | None = None) -> FilesResult:
+    """Take back the last rollback or commit; a second undo takes back the first."""
+    acid = _workspace(None, workspace)
+    with acid.visit():
+        return FilesResult(acid.path, acid.undo())
+
+
+def gc(place: Place, *, workspace: str | None = None, keep: int = KEEP, dry_run: bool = False) -> FilesResult:
+    """Give up all but the newest savepoints of a workspace, and isolated transactions that have ended."""
+    acid = _workspace(None, workspace)
+    return FilesResult(acid.path, acid.gc(keep=keep, dry_run=dry_run), dry_run=dry_run)
+
+
+def purge(
+    place: Place, paths: Sequence[str] = (), *, holding: str | None = None, workspace: str | None = None
+) -> FilesResult:
+    """Remove files from all savepoints for good: by path, or those that hold a text. The workspace keeps its own."""
+    acid = _workspace(None, workspace)
+    return FilesResult(acid.path, acid.purge(*paths, text=holding))
+
+
+def _workspace(session: str | None, named: str | None) -> ACIDWorkspace:
+    """Return the workspace named, that of a session, or that of the working directory.
+
+    A transaction under way in this process is used as it is: it holds the lock.
+    """
+    here = active_workspaces()
+    if named is not None:
+        path = Path(named).expanduser().resolve()
+        return next((acid for acid in here if acid.workspace == path), None) or ACIDWorkspace(path)
+    if session is not None:
+        for acid in here:
+            if acid.knows(session):
+                return acid
+        found = sorted(set(_with_session(session)))
+        if len(found) == 1:
+            return ACIDWorkspace(found[0])
+        if found:
+            raise UsageError(f"{session} has savepoints in {', '.join(map(str, found))}: pass --workspace")
+        raise UsageError(f"{session} has no savepoints: run it in a transaction (ACIDWorkspace), or pass --workspace")
+    if len(here) == 1:
+        return here[0]
+    current = Path.cwd()
+    return next((acid for acid in here if acid.workspace == current), None) or ACIDWorkspace(current)
+
+
+def _with_session(session: str) -> Iterator[Path]:
+    """Yield every workspace whose savepoints are tied to frames of a session."""
+    for scope in store_home().glob("*/scope.json"):
+        ties = Ties(scope.parent / "lines" / "main" / "frames.jsonl")
+        ties.read()
+        if session in ties.sessions():
+            yield Path(json.loads(scope.read_bytes())["path"])
