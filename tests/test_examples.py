@@ -34,6 +34,13 @@ With c = 10 from step 1: (2 + 3) * 10 = 50
 original_run-fork2 starts before frame 1 of original_run
 Its frames: [('add', 'replayed'), ('multiply', 'edited')]
 """,
+    "langgraph_integration.py": """\
+The run failed: no framework is called Flaskk
+Nodes: ['planner', 'coder']
+Before coder: {'query': 'a REST API', 'plan': 'use Flaskk for a REST API'}
+Resumed as langgraph_demo-fork1: [('planner', 'replayed'), ('coder', 'edited'), ('reviewer', 'live')]
+Review: 'import fastapi' looks good
+""",
     "async_example.py": """\
 Steps: ['research', 'search', 'summarise', 'llm:gpt-4o', 'calculator', 'report']
 Tokens: 18
