@@ -55,7 +55,11 @@ def _print(holder: Any) -> Any:
         return {key: _field(item) for key, item in list(holder.items())}
     if isinstance(holder, set | bytearray):
         return _bytes(holder)
-    return {key: _field(item) for key, item in list(getattr(holder, "__dict__", {}).items())}
+    try:
+        fields = list(getattr(holder, "__dict__", {}).items())
+    except Exception:  # an object of the user's that does not let itself be looked at
+        fields = []
+    return {key: _field(item) for key, item in fields}
 
 
 def _field(value: Any) -> Any:
