@@ -34,12 +34,34 @@ With c = 10 from step 1: (2 + 3) * 10 = 50
 original_run-fork2 starts before frame 1 of original_run
 Its frames: [('add', 'replayed'), ('multiply', 'edited')]
 """,
+    "langgraph_integration.py": """\
+The run failed: no framework is called Flaskk
+Nodes: ['planner', 'coder']
+Before coder: {'query': 'a REST API', 'plan': 'use Flaskk for a REST API'}
+Resumed as langgraph_demo-fork1: [('planner', 'replayed'), ('coder', 'edited'), ('reviewer', 'live')]
+Review: 'import fastapi' looks good
+""",
     "async_example.py": """\
 Steps: ['research', 'search', 'summarise', 'llm:gpt-4o', 'calculator', 'report']
 Tokens: 18
 Executed again: ['summary']
 Summary: nothing about cats and all about dogs
 """,
+}
+
+# Of these only some lines are the same in every run.
+SAYS_AMONG_OTHERS = {
+    "acid_golden_run.py": [
+        "    on disk: PLAN.md, app/auth.py, app/models.py, app/utils_v2_final.py, tests/test_models.py",
+        "    on disk: PLAN.md, app/models.py, tests/test_models.py",
+        "    on disk: PLAN.md, app/auth.py, app/models.py, tests/test_models.py",
+    ],
+    "sentinel_demo.py": [
+        "🛡 SENTINEL: auth/utils.py — CLEAN ✓",
+        "  CRITICAL  hash_password() already exists in auth/utils.py:8 - reuse it: delete this copy and import it",
+        "  WARNING   handle_auth_request() takes 9 parameters (max 5) - use a config object",
+        "🛡 SENTINEL: handlers.py — CLEAN ✓ All issues resolved!",
+    ],
 }
 
 
@@ -58,5 +80,13 @@ def test_an_example_prints_what_it_promises(example, tmp_path):
     assert list((tmp_path / ".vcr").glob("*.vcr"))
 
 
+@pytest.mark.parametrize("example", sorted(SAYS_AMONG_OTHERS))
+def test_an_example_prints_these_lines_in_this_order(example, tmp_path):
+    done = run(example, tmp_path)
+    assert done.stderr == ""
+    said = SAYS_AMONG_OTHERS[example]
+    assert [line for line in done.stdout.splitlines() if line in said] == said
+
+
 def test_no_example_goes_without_a_promise():
-    assert sorted(path.name for path in EXAMPLES.glob("*.py")) == sorted(SAYS)
+    assert sorted(path.name for path in EXAMPLES.glob("*.py")) == sorted([*SAYS, *SAYS_AMONG_OTHERS])

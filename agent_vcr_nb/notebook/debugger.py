@@ -25,7 +25,7 @@ SAVE_SECONDS = 0.7
 class VCRDebugger(traitlets.HasTraits):
     """Scrub a run, read its states and edit them; show it by leaving it as the last value of a cell.
 
-    Make one and `open` other runs in it: each widget carries its program (1 MB for the tree) to the browser once.
+    Make one and `load` other runs into it: each widget carries its program (1 MB for the tree) to the browser once.
     Beside the widgets it leaves a view in the notebook that needs neither kernel nor scripts; the page hides it while
     the widgets are there.
     """
@@ -54,7 +54,7 @@ class VCRDebugger(traitlets.HasTraits):
     def _is_a_frame(self, proposal: Any) -> int:
         return self.scrubber.checked(int(proposal["value"]))
 
-    def open(self, source: Source) -> None:
+    def load(self, source: Source) -> None:
         """Show another run in the same widgets, wherever they are on show; each session keeps its pending edits."""
         self.source = source
         self.tree.load(source)

@@ -116,7 +116,7 @@ class VCRMagics(Magics):
         if self.debugger is None:
             self.debugger = VCRDebugger(source)
         elif self.debugger.session != source.session_id:
-            self.debugger.open(source)
+            self.debugger.load(source)
         self.debugger.follow()
         display(self.debugger)
         return Said("")

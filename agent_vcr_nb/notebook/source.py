@@ -26,5 +26,11 @@ class Source(Protocol):
     def state(self, number: int, side: str) -> str:
         """Return the encoded ``input`` or ``output`` state as JSON text; raises VCRError when there is none."""
 
+    def writers(self, path: str) -> list[dict[str, Any]]:
+        """Return {"frame", "key", "op", "side"} of every frame that changed the value at a JSON Pointer, in order.
+
+        Raises VCRError when no frame has anything there.
+        """
+
     def refresh(self) -> int:
         """Take in what was written since; returns how many frames came, ended or failed."""

@@ -37,6 +37,7 @@ class StateTree(GuardedWidget):
         """Called after each change of a pending edit."""
         self.handlers = {
             "state": self._tell_state,
+            "writers": self._tell_writers,
             "edit": self._take_edit,
             "undo": self._take_undo,
             "clear": self._take_clear,
@@ -102,11 +103,18 @@ class StateTree(GuardedWidget):
         try:
             text = self.source.state(number, side)
             title = title_of(self.source.summaries(number, number + 1)[0])
-        except VCRError as error:
+        except Exception as error:
+            # Always answered, whatever it is: the page asks for no more than two states at once.
             self.say("failure", frame=number, side=side, message=in_words(error))
+            if not isinstance(error, VCRError):
+                raise
         else:
             patch = self.pending[number] if side == "input" else []
             self.say("state", frame=number, side=side, text=text, title=title, patch=patch)
+
+    def _tell_writers(self, message: dict[str, Any]) -> None:
+        path = str(message["path"])
+        self.say("writers", path=path, writers=self.source.writers(path))
 
     def _take_edit(self, message: dict[str, Any]) -> None:
         number = int(message["frame"])

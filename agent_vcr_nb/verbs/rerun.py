@@ -149,8 +149,12 @@ def resume_run(
     volatile: Sequence[str] = (),
     reason: str | None = None,
     new_id: str | None = None,
+    files: bool = False,
 ) -> ResumedRun:
-    """Run the agent again from before a frame, on its edited state; earlier steps are not executed."""
+    """Run the agent again from before a frame, on its edited state; earlier steps are not executed.
+
+    With `files` the files of the session's workspace are first brought back to that frame (`vcr undo` takes it back).
+    """
     recording = Recording(place.path(session))
     recording.place(frame)
     operations = _edit(place, recording, frame, set, patch)
@@ -166,7 +170,12 @@ def resume_run(
         volatile=volatile,
     )
     install()
-    outcome_of = resume(recording, find_agent(place, agent, recording), config)
+    runner = find_agent(place, agent, recording)
+    if files:
+        from agent_vcr_nb.verbs.files import rollback
+
+        rollback(place, recording.session_id, frame)
+    outcome_of = resume(recording, runner, config)
     child = VCRPlayer.load(recording.path.parent / f"{outcome_of.session_id}.vcr")
     ran = [s for s in (frame_summary(child, n) for n in range(len(child))) if s["provenance"] in ("live", "edited")]
     parents = {s["parent"] for s in ran}

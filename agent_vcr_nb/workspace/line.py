@@ -189,11 +189,12 @@ class Line:
 
     def manifest(self, savepoint: Savepoint) -> Manifest:
         """Return what a savepoint holds."""
-        if savepoint.commit not in self._manifests:
-            stored = self.store.manifest(savepoint)
-            drop_excluded(stored, self.scanner.scope.excluded)
-            self.add(savepoint, stored)
-        return self._manifests[savepoint.commit]
+        known = self._manifests.pop(savepoint.commit, None)
+        if known is None:
+            known = self.store.manifest(savepoint)
+            drop_excluded(known, self.scanner.scope.excluded)
+        self.add(savepoint, known)  # last in, last to be dropped
+        return known
 
     def exclude(self, paths: set[str]) -> None:
         """Cover these paths no more, and read the rewritten savepoints."""
@@ -288,7 +289,7 @@ class Line:
         try:
             run.stage()
         except (OSError, WorkspaceError) as error:
-            clear_staging(self.root, self._known(safety, target), self._rescued)
+            clear_staging(self.root, run.known_blobs(), self._rescued)
             if not recovering:
                 self.forget(safety)
                 self.journal.write(earlier)
@@ -309,7 +310,7 @@ class Line:
         odd = self._all_differences(plan, target) if recovering else run.differences()
         for path in (*plan.delete, *plan.restore, *plan.create, *(path for path, _ in plan.modes)):
             self.scanner.seen.pop(path, None)
-        rescued = clear_staging(self.root, self._known(safety, target), self._rescued)
+        rescued = clear_staging(self.root, run.known_blobs(), self._rescued)
         self._flush()
         self.journal.write({**entry, "done": True})
         self._tell_conflicts(sorted(odd | run.conflicts.keys()), rescued, target, safety)

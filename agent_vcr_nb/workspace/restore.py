@@ -230,6 +230,11 @@ class Restore:
 
     # -------------------------------------------------------------------------------------------- the end
 
+    def known_blobs(self) -> set[str]:
+        """Return the object ids of what can lie in the staging directory: what goes, and what comes."""
+        goes = (self.now.files[path].blob for path in (*self.plan.delete, *self.plan.restore))
+        return {*goes, *(self.target.files[path].blob for path in self._writes)}
+
     def differences(self) -> set[str]:
         """Read every path of the plan again and return those that are not as the savepoint has them."""
         plan = self.plan

@@ -18,9 +18,7 @@ def opened(notebook):
     cells = [cell.source for cell in nbformat.read(TUTORIAL, as_version=4).cells if cell.cell_type == "code"]
     upto = cells.index("%vcr") + 1
     made = notebook(*cells[:upto], "%vcr resume 7 --agent agent", "%vcr dag")
-    for _ in range(upto):
-        made.start_next_cell()
-        made.kernel_is_idle()
+    made.run(*range(upto))
     return made
 
 
@@ -67,3 +65,6 @@ def test_an_edit_in_the_tree_is_what_percent_vcr_resume_runs_on(opened, page, pi
     opened.expect_value("get_ipython().magics_manager.registry['VCRMagics'].debugger.session", "tutorial-fork1")
     slider = page.get_by_role("slider", name="Frame")
     expect(slider).to_have_attribute("aria-valuetext", re.compile("^frame 7 / 9 · review · llm · ok · edited"))
+    expect(page.get_by_test_id("vcr-scrubber")).to_have_attribute("data-count", "10")
+    expect(page.locator(".vcr-legend")).to_contain_text("replayed")
+    expect(tree.locator(".jse-value", has_text="sqlite").first).to_be_visible()

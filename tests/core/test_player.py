@@ -157,8 +157,8 @@ def test_a_changed_line_is_found_and_strict_loading_refuses_it(player):
     path.write_bytes(path.read_bytes().replace(b'"done":true', b'"done":null'))
     report = VCRPlayer.load(path).verify_integrity()
     assert not report["ok"]
-    assert "the line of frame 3 is not as it was written" in report["issues"][0]
-    with pytest.raises(RecordingError, match="frame 3 is not as it was written"):
+    assert any("the line of frame 3 is not as it was written" in issue for issue in report["issues"])
+    with pytest.raises(RecordingError, match="the line is not as it was written"):
         VCRPlayer.load(path, strict=True)
     assert VCRPlayer.load(path).goto_frame(1) == STATES[2]
 

@@ -60,7 +60,7 @@ def test_another_run_is_shown_in_the_same_widgets():
     widgets = (debugger.scrubber.model_id, debugger.tree.model_id, debugger.box.model_id)
     other = Run(2)
     other.session_id = "other"
-    debugger.open(other)
+    debugger.load(other)
     assert (debugger.scrubber.model_id, debugger.tree.model_id, debugger.box.model_id) == widgets
     assert (debugger.frame, debugger.edits) == (0, {})
 

@@ -98,6 +98,19 @@ def test_a_frame_that_is_not_there_yet_is_told_when_it_comes(run, tree, sent):
     assert sent[1]["frames"] == [3]
 
 
+def test_the_frames_that_changed_a_path_are_told(tree, sent):
+    receive(tree, kind="writers", path="/number")
+    assert sent[0]["path"] == "/number"
+    assert [writer["frame"] for writer in sent[0]["writers"]] == [1]
+
+
+def test_a_state_that_cannot_be_read_is_answered_and_told_in_the_widget(run, tree, sent):
+    run.state = lambda number, side: 1 / 0
+    tree._receive(tree, {"kind": "state", "frame": 0, "side": "input"}, [])
+    assert sent[0]["kind"] == "failure"
+    assert tree.error == "ZeroDivisionError: division by zero"
+
+
 def test_only_the_states_that_the_page_asks_for_are_read(run, tree):
     tree.frame = 2
     assert run.asked == []

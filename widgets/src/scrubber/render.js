@@ -109,6 +109,7 @@ class ScrubberView {
     const resize = new ResizeObserver(this.repaint);
     resize.observe(this.slider);
     this.#cleanUp.push(() => resize.disconnect(), watchTheme(this.repaint), this.selection.lead());
+    this.#cleanUp.push(this.selection.listen((frame) => this.go(frame)));
     this.#cleanUp.push(hideSavedView(this.model.get("group")));
     this.selection.select(this.frame);
     this.alert.show(this.model.get("error"));
