@@ -59,7 +59,7 @@ def _damaged_lines(segment: Segment, *, sealed: bool) -> Iterator[str]:
             yield str(error)
             continue
         if whole is False or (whole is None and sealed):
-            yield f"{name} byte {begin}: {what} is not as it was written"
+            yield f"{name} byte {begin}: the line is not as it was written{what}"
     torn = segment.size() - segment.position
     if torn:
         yield f"{name}: {torn} bytes at the end are no whole line: a write was cut short"
@@ -67,12 +67,12 @@ def _damaged_lines(segment: Segment, *, sealed: bool) -> Iterator[str]:
 
 def _places(segment: Segment) -> Iterator[tuple[str, int, int]]:
     for begin, end in segment.other:
-        yield "the line", begin, end
+        yield "", begin, end
     for number in range(segment.count):
         if segment.start_at[number] >= 0:
-            yield f"the line of the start of frame {number}", segment.start_at[number], segment.start_end[number]
+            yield f" (start of frame {number})", segment.start_at[number], segment.start_end[number]
         if segment.frame_at[number] >= 0:
-            yield f"the line of frame {number}", segment.frame_at[number], segment.frame_end[number]
+            yield f" (frame {number})", segment.frame_at[number], segment.frame_end[number]
 
 
 def _missing_frames(player: VCRPlayer) -> Iterator[str]:
