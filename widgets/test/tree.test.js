@@ -4,10 +4,12 @@ import {
   StateCache,
   changesBetween,
   keysOf,
+  patched,
   plainOperations,
   pointerOf,
   preview,
   same,
+  selectedPath,
   tagOf,
   valueAt,
 } from "../src/tree/model.js";
@@ -103,4 +105,19 @@ test("operations leave without what is not theirs", () => {
     { op: "move", path: "/b", from: "/a" },
     { op: "replace", path: "/c", value: null },
   ]);
+});
+
+test("an edit is seen in the state and leaves the recorded one as it is", () => {
+  const recorded = { plan: "x", steps: [1, 2] };
+  const operations = [
+    { op: "replace", path: "/plan", value: "y" },
+    { op: "add", path: "/steps/-", value: 3 },
+  ];
+  assert.deepEqual(patched(recorded, operations), { plan: "y", steps: [1, 2, 3] });
+  assert.deepEqual(recorded, { plan: "x", steps: [1, 2] });
+});
+
+test("the path of a selection is where it began", () => {
+  const selections = [undefined, {}, { path: ["a", 0] }, { anchorPath: ["b/c"], focusPath: ["d"] }];
+  assert.deepEqual(selections.map(selectedPath), ["", "", "/a/0", "/b~1c"]);
 });

@@ -1,4 +1,5 @@
 // What the state tree knows and decides, without a page.
+import { immutableJSONPatch } from "immutable-json-patch";
 
 /** @typedef {import("../shared/types.js").Operation} Operation */
 /** @typedef {import("../shared/types.js").Side} Side */
@@ -182,4 +183,19 @@ export function plainOperations(operations) {
     ...(value === undefined ? {} : { value }),
     ...(from === undefined ? {} : { from }),
   }));
+}
+
+/** @param {unknown} recorded @param {Operation[]} patch @returns {unknown} the state with the edit in it */
+export function patched(recorded, patch) {
+  return immutableJSONPatch(recorded, /** @type {import("immutable-json-patch").JSONPatchDocument} */ (patch));
+}
+
+/**
+ * @param {{path?: (string | number)[], anchorPath?: (string | number)[]} | object | undefined} selection of the editor
+ * @returns {string} JSON Pointer of what is selected; empty when nothing or the whole state is
+ */
+export function selectedPath(selection) {
+  if (selection === undefined) return "";
+  if ("path" in selection && Array.isArray(selection.path)) return pointerOf(selection.path);
+  return "anchorPath" in selection && Array.isArray(selection.anchorPath) ? pointerOf(selection.anchorPath) : "";
 }
