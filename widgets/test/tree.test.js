@@ -4,6 +4,7 @@ import {
   StateCache,
   changesBetween,
   keysOf,
+  opensAtFirst,
   patched,
   plainOperations,
   pointerOf,
@@ -120,4 +121,10 @@ test("an edit is seen in the state and leaves the recorded one as it is", () => 
 test("the path of a selection is where it began", () => {
   const selections = [undefined, {}, { path: ["a", 0] }, { anchorPath: ["b/c"], focusPath: ["d"] }];
   assert.deepEqual(selections.map(selectedPath), ["", "", "/a/0", "/b~1c"]);
+});
+
+test("a small value of the state is open at first, one that would fill the page is not", () => {
+  const tree = { few: [1, 2], many: Array(26).fill(0), long: ["x".repeat(30_000)], deep: { er: {} } };
+  const paths = [[], ["few"], ["many"], ["long"], ["deep"], ["deep", "er"]];
+  assert.deepEqual(paths.map((path) => opensAtFirst(tree, path)), [true, true, false, false, true, false]);
 });

@@ -4,7 +4,7 @@ import { selectionOf } from "../shared/bus.js";
 import { alertLine, element, isDark, keepKeys, watchTheme } from "../shared/dom.js";
 import { save, tell } from "../shared/kernel.js";
 import { changeList } from "./changes.js";
-import { StateCache, patched, plainOperations, selectedPath, tagOf } from "./model.js";
+import { StateCache, opensAtFirst, patched, plainOperations, selectedPath, tagOf } from "./model.js";
 import { pendingEdit } from "./pending.js";
 import { answer, question } from "./writers.js";
 
@@ -356,7 +356,7 @@ class TreeView {
     this.#editor.updateProps({ readOnly });
     // `set` and not `update`: the undo steps of one frame's state must not reach into another's.
     this.#editor.set({ json });
-    this.#editor.expand([], (path) => path.length < 2);
+    this.#editor.expand([], (path) => opensAtFirst(json, path));
   }
 
   /** @param {number} frame @param {Loaded} state */
