@@ -78,14 +78,18 @@ def assert_store_is_whole(place):
 
 def kill_everywhere(server, template, operation, check):
     """Run `operation` again and again, killed one change later each time, until it comes through."""
+    killed_twice = 0
     for kill_at in range(1, 1000):
         place = template.parent / f"{operation.replace(' ', '-')}-{kill_at}"
         shutil.copytree(template, place, symlinks=True)
         code = server(place, operation, kill_at)
         if code == 0:
+            assert killed_twice > kill_at / 4
             return kill_at - 1
         assert code == KILLED
-        server(place, "begin", 1 + kill_at % 17)  # the recovery is killed as well, most times
+        again = server(place, "begin", 1 + 7 * kill_at % 97)
+        assert again in (0, KILLED)
+        killed_twice += again == KILLED
         check(place, kill_at)
         shutil.rmtree(place)
     raise AssertionError(f"{operation} never came to its end")
