@@ -28,6 +28,8 @@ _HOME = {
     "uuid4": "integrations.functions",
     "random": "integrations.functions",
     "register": "core.encoding",
+    "install": "integrations.installing",
+    "uninstall": "integrations.installing",
 }
 
 __all__ = ["__version__", *sorted(_HOME)]

@@ -7,19 +7,23 @@ did not register comes back as `Opaque`, a dict view that encodes to the identic
 from __future__ import annotations
 
 import base64
+import collections
 import dataclasses
 import datetime as dt
 import decimal
 import enum
-import math
 import pathlib
+import re
 import sys
 import uuid
+import zoneinfo
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from agent_vcr_nb.core.encoding import TAG, Json, Opaque, qualified, registry
+from agent_vcr_nb.core import tables
+from agent_vcr_nb.core.encoding import FACTORIES, MAX_INT_BITS, TAG, Json, Opaque, qualified, registry
 from agent_vcr_nb.core.errors import RecordingError
+from agent_vcr_nb.core.tables import bounded
 
 MAX_LOAD_DEPTH = 256
 """A tag adds up to three levels of JSON to one level of Python."""
@@ -74,83 +78,59 @@ def _builder(tag: str, type_name: str, resolve: Resolve | None) -> Callable[[Any
     return resolve(tag, type_name) if resolve else None
 
 
-def _bounded(text: Any, limit: int = 10_000) -> str:
-    if not isinstance(text, str) or len(text) > limit:
-        raise ValueError("not a short string")
-    return text
+def _read_time(body: Any, tree: Json) -> Any:
+    kind = dt.datetime if tree[TAG] == "datetime" else dt.time
+    moment = kind.fromisoformat(bounded(body, 64)).replace(fold=tree.get("fold", 0))
+    zone = tree.get("zone")
+    if isinstance(zone, str) and _ZONE.fullmatch(zone):
+        try:
+            return moment.replace(tzinfo=zoneinfo.ZoneInfo(zone))
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+            return moment  # this machine does not know the zone; the offset is right for this moment
+    return moment
 
 
-def _read_ndarray(body: Any, tree: Json) -> Any:
-    import numpy as np
-
-    dtype, shape, raw = np.dtype(_bounded(tree["dtype"], 64)), tree["shape"], base64.b64decode(body)
-    if dtype.hasobject or math.prod(shape) * dtype.itemsize != len(raw):
-        raise ValueError("array does not fit its shape")
-    return np.frombuffer(raw, dtype).reshape(shape).copy()
-
-
-def _read_npscalar(body: Any, tree: Json) -> Any:
-    import numpy as np
-
-    dtype = np.dtype(_bounded(tree["dtype"], 64))
-    if dtype.hasobject:
-        raise ValueError("object dtype")
-    return np.frombuffer(base64.b64decode(_bounded(body)), dtype)[0]
+_ZONE = re.compile(r"[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+){0,3}")
+_PATHS: dict[str, type[pathlib.PurePath]] = {
+    "PurePosixPath": pathlib.PurePosixPath,
+    "PureWindowsPath": pathlib.PureWindowsPath,
+}
+_MADE_BY = {name: kind for kind, name in FACTORIES.items()}
 
 
-def _read_dataframe(body: Any, tree: Json) -> Any:
-    import pandas as pd
-
-    index = pd.Index(decode(tree["index"]), dtype=_bounded(tree["index_dtype"], 64))
-    columns = [
-        pd.Series(cells, index=index, dtype=_bounded(dtype, 64))
-        for cells, dtype in zip(body, tree["dtypes"], strict=True)
-    ]
-    frame = pd.concat(columns, axis=1) if columns else pd.DataFrame(index=index)
-    frame.columns = pd.Index(decode(tree["columns"]))
-    return frame
-
-
-def _read_timestamp(body: Any, tree: Json) -> Any:
-    import pandas as pd
-
-    number, unit = int(_bounded(body, 32)), tree["unit"]
-    if tree[TAG] == "pdTimedelta":
-        return pd.Timedelta(number, unit="ns").as_unit(unit)
-    moment = pd.Timestamp(number, unit="ns").as_unit(unit)
-    return moment.tz_localize("UTC").tz_convert(_bounded(tree["tz"], 64)) if tree.get("tz") else moment
-
-
-def _read_nat(_body: Any, _tree: Json) -> Any:
-    import pandas as pd
-
-    return pd.NaT
+def _read_defaultdict(body: Any, tree: Json) -> Any:
+    return collections.defaultdict(_MADE_BY[tree["factory"]] if "factory" in tree else None, body)
 
 
 _READERS: dict[str, Callable[[Any, Json], Any]] = {
-    "int": lambda v, _: int(_bounded(v), 16),
-    "float": lambda v, _: float(_bounded(v)),
+    "int": lambda v, _: int(bounded(v, MAX_INT_BITS // 4 + 3), 16),
+    "float": lambda v, _: float(bounded(v)),
     "str": lambda v, _: base64.b64decode(v).decode("utf-8", "surrogatepass"),
     "tuple": lambda v, _: tuple(v),
     "set": lambda v, _: set(v),
     "frozenset": lambda v, _: frozenset(v),
     "bytes": lambda v, _: base64.b64decode(v),
     "bytearray": lambda v, _: bytearray(base64.b64decode(v)),
-    "datetime": lambda v, t: dt.datetime.fromisoformat(v).replace(fold=t.get("fold", 0)),
+    "datetime": _read_time,
     "date": lambda v, _: dt.date.fromisoformat(v),
-    "time": lambda v, t: dt.time.fromisoformat(v).replace(fold=t.get("fold", 0)),
+    "time": _read_time,
     "timedelta": lambda v, _: dt.timedelta(*v),
-    "Decimal": lambda v, _: decimal.Decimal(_bounded(v)),
+    "Decimal": lambda v, _: decimal.Decimal(bounded(v)),
     "UUID": lambda v, _: uuid.UUID(v),
     "complex": lambda v, _: complex(float(v[0]), float(v[1])),
-    "Path": lambda v, _: pathlib.Path(_bounded(v)),
+    "Path": lambda v, t: _PATHS.get(t.get("of"), pathlib.Path)(bounded(v)),
+    "deque": lambda v, t: collections.deque(v, t["maxlen"]),
+    "defaultdict": _read_defaultdict,
+    "OrderedDict": lambda v, _: collections.OrderedDict(v),
+    "Counter": lambda v, _: collections.Counter(dict(v)),
     "dict": lambda v, _: dict(v),
-    "ndarray": _read_ndarray,
-    "npscalar": _read_npscalar,
-    "DataFrame": _read_dataframe,
-    "Timestamp": _read_timestamp,
-    "pdTimedelta": _read_timestamp,
-    "NaT": _read_nat,
+    "ndarray": tables.read_ndarray,
+    "npscalar": tables.read_npscalar,
+    "DataFrame": lambda v, t: tables.read_dataframe(v, t, decode),
+    "Timestamp": tables.read_timestamp,
+    "pdTimedelta": tables.read_timestamp,
+    "NaT": tables.read_nat,
+    "NA": tables.read_na,
 }
 
 
@@ -171,10 +151,10 @@ def from_loaded_modules(tag: str, type_name: str) -> Callable[[Any], Any] | None
         return lambda value: cls(value)
     if tag == "namedtuple" and issubclass(cls, tuple) and hasattr(cls, "_make"):
         return lambda fields: cls._make(fields.values())
-    if tag == "subclass" and issubclass(cls, dict | list | tuple | set | frozenset | str | int | float | bytes):
-        return lambda content: _refilled(cls, content)
     if tag == "exception" and issubclass(cls, BaseException):
         return lambda args: _raised_again(cls, args)
+    if tag == "subclass":
+        return lambda content: _as_subclass(cls, content)
     return None
 
 
@@ -199,16 +179,18 @@ def _filled(cls: Any, fields: dict[str, Any]) -> Any:
     return instance
 
 
-def _refilled(cls: Any, content: Any) -> Any:
-    """Return an instance of a subclass of a plain type with this content; only the library's own constructors run."""
+def _as_subclass(cls: Any, content: Any) -> Any:
+    """Return `content` as an instance of a subclass of its plain type; a constructor of the user's is not called."""
     if cls.__module__ == "collections":
         return cls(None, content) if cls.__name__ == "defaultdict" else cls(content)
-    base: Any = type(content)
-    if base in (dict, list, set):
-        instance = cls.__new__(cls)
-        (base.extend if base is list else base.update)(instance, content)
+    plain: Any = type(content)
+    if not issubclass(cls, plain):
+        raise ValueError(f"{qualified(cls)} is no {plain.__name__}")
+    if plain in (dict, list, set):
+        instance = plain.__new__(cls)
+        (plain.extend if plain is list else plain.update)(instance, content)
         return instance
-    return base.__new__(cls, content)
+    return plain.__new__(cls, content) if plain is not dt.datetime else content
 
 
 def _raised_again(cls: type[BaseException], args: list[Any]) -> BaseException:

@@ -1,33 +1,23 @@
 """What changed between two states, as JSON Patch operations, at the cost of a comparison in C.
 
 Operations are ``add``, ``remove`` and ``replace`` of RFC 6902 on the encoded state, and one more: ``append`` adds text
-at the end of a string. A `Track` remembers the last state twice: as a *shadow* of the Python objects, to find changes
+at the end of a string. A `Track` remembers the last state twice: as a shadow of the Python objects, to find changes
 (a change made in place included, and 1, True and 1.0 told apart), and as a *mirror* of the redacted JSON, so that a
 state written in full equals by construction what the operations lead to.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import math
+import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple, TypeAlias
 
 import orjson
 
-from agent_vcr_nb.core.encoding import (
-    MAX_DEPTH,
-    Json,
-    Notes,
-    encode,
-    escape,
-    is_plain_dict,
-    qualified,
-    registry,
-    unescape,
-)
+from agent_vcr_nb.core.encoding import Json, Notes, encode, escape, is_plain_dict, unescape
 from agent_vcr_nb.core.errors import RecordingError
 from agent_vcr_nb.core.redact import Redactor
+from agent_vcr_nb.core.shadow import Fields, copy_shadow, same, shade, unchanged
 
 Op: TypeAlias = dict[str, Any]
 
@@ -35,125 +25,6 @@ GROWING_STRING = 64
 """Shorter strings are replaced: an ``append`` would be no shorter."""
 MAX_SHIFT = 4
 """A window that slides over a list drops at most this many items at once; more is found as single changes."""
-
-# ------------------------------------------------------------------------------------------------ the shadow
-# `==` of Python takes 1, True and 1.0 for equal. Where that matters a wrapper stands in the shadow.
-
-
-class _Int:
-    __slots__ = ("value",)
-
-    def __init__(self, value: int) -> None:
-        self.value = value
-
-    def __eq__(self, other: object) -> bool:
-        return type(other) is int and other == self.value
-
-
-class _Bool:
-    __slots__ = ("value",)
-
-    def __init__(self, value: bool) -> None:
-        self.value = value
-
-    def __eq__(self, other: object) -> bool:
-        return other is self.value
-
-
-class _Float:
-    __slots__ = ("value",)
-
-    def __init__(self, value: float) -> None:
-        self.value = value
-
-    def __eq__(self, other: object) -> bool:
-        if type(other) is not float:
-            return False
-        if other != other:
-            return self.value != self.value
-        return other == self.value and math.copysign(1, other) == math.copysign(1, self.value)
-
-
-class _Fields:
-    """An object that is told by its class and its ``__dict__``: a pydantic model, a dataclass."""
-
-    __slots__ = ("fields", "kind")
-
-    def __init__(self, kind: type, fields: dict[str, Any]) -> None:
-        self.kind, self.fields = kind, fields
-
-    def __eq__(self, other: object) -> bool:
-        return type(other) is self.kind and self.fields == other.__dict__
-
-
-class _Encoded:
-    """Anything else: equal when it encodes to the same JSON."""
-
-    __slots__ = ("raw",)
-
-    def __init__(self, value: Any) -> None:
-        self.raw = orjson.dumps(encode(value))
-
-    def __eq__(self, other: object) -> bool:
-        return orjson.dumps(encode(other)) == self.raw
-
-
-_TRUE, _FALSE = _Bool(True), _Bool(False)
-
-
-def shade(value: Any, depth: int = 0) -> Any:
-    """Return a private copy of `value` whose ``==`` against a live value is strict about types."""
-    kind = type(value)
-    if kind is str or value is None or kind is bytes:
-        return value
-    if kind is bool:
-        return _TRUE if value else _FALSE
-    if kind is int:
-        return _Int(value)
-    if kind is float:
-        # A float with a fraction equals no int and no bool, so it can stand for itself.
-        return value if math.isfinite(value) and value != int(value) else _Float(value)
-    if depth < MAX_DEPTH:
-        if kind is dict and is_plain_dict(value):
-            return {key: shade(item, depth + 1) for key, item in value.items()}
-        if kind is list:
-            return [shade(item, depth + 1) for item in value]
-        if kind is tuple:
-            return tuple([shade(item, depth + 1) for item in value])
-        if _has_fields(kind, value):
-            return _Fields(kind, {key: shade(item, depth + 1) for key, item in value.__dict__.items()})
-    return _Encoded(value)
-
-
-def _has_fields(kind: type, value: Any) -> bool:
-    if qualified(kind) in registry:
-        return False
-    if hasattr(kind, "model_fields"):
-        return not getattr(value, "__pydantic_extra__", None) and is_plain_dict(value.__dict__)
-    # A field that is missing from __dict__ or added to it would not be seen by the encoder the same way.
-    return dataclasses.is_dataclass(kind) and getattr(value, "__dict__", {}).keys() == {
-        f.name for f in dataclasses.fields(kind)
-    }
-
-
-def copy_shadow(shadow: Any) -> Any:
-    """Return a shadow that can go its own way; leaves are immutable and shared."""
-    kind = type(shadow)
-    if kind is dict:
-        return {key: copy_shadow(item) for key, item in shadow.items()}
-    if kind is list:
-        return [copy_shadow(item) for item in shadow]
-    if kind is _Fields:
-        return _Fields(shadow.kind, copy_shadow(shadow.fields))
-    return shadow
-
-
-def _same(shadow: Any, value: Any) -> bool:
-    try:
-        return bool(shadow == value)
-    except Exception:  # an array's or a user's __eq__: treated as changed, and the encoder decides
-        return False
-
 
 # ------------------------------------------------------------------------------------------------ the difference
 
@@ -177,16 +48,18 @@ def difference(shadow: Any, value: Any, path: str, ops: list[Op], notes: Notes) 
     if kind is str and type(shadow) is str and len(shadow) >= GROWING_STRING and value.startswith(shadow):
         ops.append({"op": "append", "path": path, "value": _Growth(value)})
         return value
-    if type(shadow) is _Fields and kind is shadow.kind and shadow.fields.keys() == value.__dict__.keys():
+    if type(shadow) is Fields and shadow.holds(value) and shadow.fields.keys() == value.__dict__.keys():
         shadow.fields = _dict_difference(shadow.fields, value.__dict__, f"{path}/v", ops, notes)
         return shadow
     ops.append({"op": "replace", "path": path, "value": _encode_at(value, path, notes)})
-    return shade(value)
+    return shade(value, path.count("/"))
 
 
 def _encode_at(value: Any, path: str, notes: Notes) -> Json:
     inner = Notes()
-    tree = encode(value, inner)
+    tree = encode(value, inner, path.count("/"))
+    if inner.cyclic:
+        raise RecordingError("where a cycle ends can be told of a whole state only")
     notes.large = notes.large or inner.large
     notes.lossy.extend(path + lost for lost in inner.lossy)
     return tree
@@ -203,28 +76,28 @@ def _dict_difference(
         if before is _MISSING:
             here = f"{path}/{escape(key)}"
             ops.append({"op": "add", "path": here, "value": _encode_at(item, here, notes)})
-            shadow[key] = shade(item)
-        elif before is not item and not _same(before, item):
+            shadow[key] = shade(item, here.count("/"))
+        elif not unchanged(before, item):
             shadow[key] = difference(before, item, f"{path}/{escape(key)}", ops, notes)
     return shadow
 
 
 def _list_difference(shadow: list[Any], value: list[Any], path: str, ops: list[Op], notes: Notes) -> list[Any]:
-    if len(value) > len(shadow) and _same(shadow, value[: len(shadow)]):
+    if len(value) > len(shadow) and same(shadow, value[: len(shadow)]):
         head, tail = len(shadow), 0
     else:
         _slide_window(shadow, value, path, ops)
         shorter = min(len(shadow), len(value))
         head = 0
-        while head < shorter and _same(shadow[head], value[head]):
+        while head < shorter and unchanged(shadow[head], value[head]):
             head += 1
         tail = 0
-        while tail < shorter - head and _same(shadow[-1 - tail], value[-1 - tail]):
+        while tail < shorter - head and unchanged(shadow[-1 - tail], value[-1 - tail]):
             tail += 1
     old, new = len(shadow) - head - tail, len(value) - head - tail
     both = min(old, new)
     for n in range(head, head + both):
-        if not _same(shadow[n], value[n]):
+        if not unchanged(shadow[n], value[n]):
             shadow[n] = difference(shadow[n], value[n], f"{path}/{n}", ops, notes)
     for n in range(head + old - 1, head + both - 1, -1):
         ops.append({"op": "remove", "path": f"{path}/{n}"})
@@ -232,7 +105,7 @@ def _list_difference(shadow: list[Any], value: list[Any], path: str, ops: list[O
     for n in range(head + both, head + new):
         place = "-" if n >= len(shadow) else n
         ops.append({"op": "add", "path": f"{path}/{place}", "value": _encode_at(value[n], f"{path}/{n}", notes)})
-        shadow.insert(n, shade(value[n]))
+        shadow.insert(n, shade(value[n], path.count("/") + 1))
     return shadow
 
 
@@ -240,7 +113,7 @@ def _slide_window(shadow: list[Any], value: list[Any], path: str, ops: list[Op])
     """Drop a few items at the front where the rest of the list then fits: a memory of the last n messages."""
     for shift in range(1, MAX_SHIFT + 1):
         kept = len(shadow) - shift
-        if kept > 1 and len(value) >= kept and _same(shadow[shift:], value[:kept]):
+        if kept > 1 and len(value) >= kept and same(shadow[shift:], value[:kept]):
             ops.extend({"op": "remove", "path": f"{path}/0"} for _ in range(shift))
             del shadow[:shift]
             return
@@ -254,47 +127,70 @@ def apply(tree: Json, ops: Iterable[Op]) -> Json:
 
     Raises RecordingError for an operation that does not fit: a hand-edited or damaged file.
     """
-    op: Op = {}
+    op: Any = None
     try:
         for op in ops:
             tree = _apply_one(tree, op["op"], op["path"], op.get("value"))
-    except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise RecordingError(
-            f"operation {op.get('op')!r} at {op.get('path')!r} does not fit the state it changes ({error!r})"
-        ) from error
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        told = f"{op.get('op')!r} at {op.get('path')!r}"[:300] if type(op) is dict else repr(op)[:300]
+        raise RecordingError(f"operation {told} does not fit the state it changes ({error!r})") from error
     return tree
 
 
 def _apply_one(tree: Json, op: str, path: str, value: Json) -> Json:
     if path == "":
-        return value if op != "append" else tree + value
-    tokens = path.split("/")[1:]
+        return _grown(tree, value) if op == "append" else value
+    first, *tokens = path.split("/")
+    if first:
+        raise ValueError("a path starts with /")
     parent = tree
     for token in tokens[:-1]:
-        parent = parent[int(token)] if type(parent) is list else parent[unescape(token)]
+        parent = parent[_index(token)] if type(parent) is list else parent[unescape(token)]
     last: Any = unescape(tokens[-1])
     if type(parent) is list:
         if op == "add":
-            parent.insert(len(parent) if last == "-" else int(last), value)
+            place = len(parent) if last == "-" else _index(last)
+            if place > len(parent):
+                raise IndexError(f"the list has {len(parent)} items")
+            parent.insert(place, value)
             return tree
-        last = int(last)
+        last = _index(last)
     elif type(parent) is not dict:
         raise TypeError(f"{type(parent).__name__} has no members")
-    if op == "remove":
+    if op == "add":
+        parent[last] = value
+    elif op == "remove":
         del parent[last]
     elif op == "append":
-        parent[last] += value
-    elif op in ("add", "replace"):
+        parent[last] = _grown(parent[last], value)
+    elif op == "replace":
+        parent[last]  # it must be there
         parent[last] = value
     else:
-        raise ValueError(f"no such operation: {op}")
+        raise ValueError("no such operation")
     return tree
+
+
+_INDEX = re.compile(r"0|[1-9][0-9]{0,17}")
+
+
+def _index(token: str) -> int:
+    """Return a token as an index; int() alone would take -1, which counts from the end."""
+    if not _INDEX.fullmatch(token):
+        raise ValueError(f"{token[:40]!r} is no index")
+    return int(token)
+
+
+def _grown(text: Json, more: Json) -> str:
+    if type(text) is not str or type(more) is not str:
+        raise TypeError("only text grows")
+    return text + more
 
 
 def lookup(tree: Json, path: str) -> Json:
     """Return what stands at a JSON Pointer; raises KeyError or IndexError where nothing does."""
     for token in path.split("/")[1:]:
-        tree = tree[int(token)] if type(tree) is list else tree[unescape(token)]
+        tree = tree[_index(token)] if type(tree) is list else tree[unescape(token)]
     return tree
 
 
@@ -332,7 +228,7 @@ class Track:
     def fits(self, state: dict[str, Any]) -> bool:
         """Tell whether half of the keys are shared, so that operations are likely shorter than the state."""
         mine = self.shadow
-        if type(mine) is not dict:
+        if type(mine) is not dict or not is_plain_dict(state):
             return False
         shared = len(mine.keys() & state.keys())
         return 2 * shared >= max(len(mine), len(state))
@@ -351,8 +247,7 @@ class Track:
         """
         base = self.ref
         ops: list[Op] = []
-        if not _same(self.shadow, state):
-            self.shadow = difference(self.shadow, state, "", ops, notes)
+        self.shadow = difference(self.shadow, state, "", ops, notes)
         written = [self._settle(op, redactor, to_blob if notes.large else None) for op in ops]
         raw = b"[" + b",".join(written) + b"]"
         self.ref = ref
@@ -367,8 +262,8 @@ class Track:
         """Redact one operation, apply it to the mirror, and return it as JSON."""
         tokens = [unescape(token) for token in op["path"].split("/")]
         value = op.get("value")
-        if redactor:
-            op["path"] = "/".join(escape(redactor.text(token)) for token in tokens)
+        if redactor and any(redactor.text(token) != token for token in tokens):
+            raise RecordingError("a key that holds a secret has no place of its own in the recording")
         if type(value) is _Growth:
             # Redacted as a whole: a secret that arrives in two pieces must not lie in two halves on disk.
             text = encode(value.text)
@@ -377,7 +272,8 @@ class Track:
             if type(grown) is str and type(before) is str and grown.startswith(before):
                 op["value"] = grown[len(before) :]
             else:
-                op["op"], op["value"] = "replace", to_blob(grown) if to_blob else grown
+                # Inline even where it was long enough for a file of its own: it may go on growing piece by piece.
+                op["op"], op["value"] = "replace", grown
         elif value is not None:
             value = redactor.below(tokens, value) if redactor else value
             op["value"] = to_blob(value) if to_blob else value
@@ -385,6 +281,9 @@ class Track:
         raw = orjson.dumps(op)
         self.mirror = apply(self.mirror, (op,))
         return raw
+
+
+_REDACTED_KEY = re.compile(rb'[{,]"[^"]*\[REDACTED:[^"]*":')
 
 
 class Lane:
@@ -403,8 +302,9 @@ class Lane:
             try:
                 return track.advance(state, ref, notes, redactor, to_blob)
             except RecordingError:
-                # Two keys that redaction made one: no operation can tell them apart, so the state is written in full.
+                # Keys that redaction changed, or a cycle: no operation can tell it, so the state is written in full.
                 self.tracks.remove(track)
+                notes.lossy.clear()
             except BaseException:
                 self.tracks.remove(track)  # half advanced: the next state starts anew
                 raise
@@ -414,7 +314,7 @@ class Lane:
         if notes.large:
             tree = to_blob(tree)
         raw = orjson.dumps(tree)
-        if len(raw) > SMALL:
+        if len(raw) > SMALL and not notes.cyclic and not _REDACTED_KEY.search(raw):
             self.tracks.insert(0, Track(shade(state), tree, ref, len(raw)))
             del self.tracks[self.MOST :]
         return Section(raw, None, b"")

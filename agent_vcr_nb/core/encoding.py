@@ -8,6 +8,7 @@ has keys that are no strings is wrapped the same way, so no value can be mistake
 from __future__ import annotations
 
 import base64
+import collections
 import dataclasses
 import datetime as dt
 import decimal
@@ -22,17 +23,16 @@ from typing import Any, TypeAlias
 
 import orjson
 
-Json: TypeAlias = Any
-"""What ``json.loads`` returns: None, bool, int, float, str, list, dict with string keys."""
+from agent_vcr_nb.core import tables
+from agent_vcr_nb.core.tables import MAX_REPR, printable
+from agent_vcr_nb.core.tables import TAG as TAG
+from agent_vcr_nb.core.tables import Json as Json
 
-TAG = "$t"
 MAX_DEPTH = 64
 """Deeper values become a marker: a recorder must not meet the interpreter's recursion limit."""
 MAX_SAFE_INT = 2**53 - 1
 """Larger integers are rounded by JavaScript, so they are tagged."""
-MAX_REPR = 300
-MAX_ARRAY_BYTES = 1 << 20
-MAX_TABLE_CELLS = 100_000
+MAX_INT_BITS = 1 << 23
 BLOB_CHARS = 64 * 1024
 """Longer strings leave the line for a file of their own (see journal)."""
 
@@ -52,13 +52,14 @@ class Opaque(dict[str, Any]):
 
 
 class Notes:
-    """What one encoding found out: paths that could not be kept, and whether a long string was met."""
+    """What one encoding found out: paths that could not be kept, whether a long string or a cycle was met."""
 
-    __slots__ = ("large", "lossy")
+    __slots__ = ("cyclic", "large", "lossy")
 
     def __init__(self) -> None:
         self.lossy: list[str] = []
         self.large = False
+        self.cyclic = False
 
 
 _Path: TypeAlias = "tuple[Any, Any] | None"
@@ -103,9 +104,12 @@ def register(cls: type, build: Callable[[Any], Any] | None = None, dump: Callabl
     return cls
 
 
-def encode(value: Any, notes: Notes | None = None) -> Json:
-    """Return `value` as tagged JSON; losses are added to ``notes.lossy`` as JSON Pointers. Never raises."""
-    return _encode(value, notes or Notes(), None, 0, set())
+def encode(value: Any, notes: Notes | None = None, depth: int = 0) -> Json:
+    """Return `value` as tagged JSON; losses are added to ``notes.lossy`` as JSON Pointers. Never raises.
+
+    `depth` is how deep the value lies in the state that it is a part of.
+    """
+    return _encode(value, notes or Notes(), None, depth, set())
 
 
 def _encode(value: Any, notes: Notes, path: _Path, depth: int, open_ids: set[int]) -> Json:
@@ -119,12 +123,17 @@ def _encode(value: Any, notes: Notes, path: _Path, depth: int, open_ids: set[int
     if value is None or kind is bool:
         return value
     if kind is int:
-        return value if -MAX_SAFE_INT <= value <= MAX_SAFE_INT else {TAG: "int", "v": hex(value)}
+        if -MAX_SAFE_INT <= value <= MAX_SAFE_INT:
+            return value
+        if value.bit_length() > MAX_INT_BITS:
+            return _marker(None, f"an integer of more than {MAX_INT_BITS:,} bits", notes, path, kind)
+        return {TAG: "int", "v": _leaf(hex(value), notes)}
     if kind is float:
         return value if math.isfinite(value) else {TAG: "float", "v": repr(value)}
     if depth > MAX_DEPTH:
         return _marker(value, f"nested deeper than {MAX_DEPTH}", notes, path)
     if id(value) in open_ids:
+        notes.cyclic = True
         return _marker(None, "contains itself", notes, path, kind)
     open_ids.add(id(value))
     try:
@@ -135,9 +144,15 @@ def _encode(value: Any, notes: Notes, path: _Path, depth: int, open_ids: set[int
     except RecursionError:
         return _marker(None, "nested too deeply", notes, path, kind)
     except Exception as error:  # a property, a repr, an iterator of the user's may do anything
-        return _marker(value, f"{type(error).__name__}: {error}"[:MAX_REPR], notes, path)
+        return _marker(value, _told(error), notes, path)
     finally:
         open_ids.discard(id(value))
+
+
+def _leaf(text: str, notes: Notes) -> str:
+    """Return the text of a tag; a long one leaves the line like a long string does."""
+    notes.large = notes.large or len(text) > BLOB_CHARS
+    return text
 
 
 def _is_utf8(text: str) -> bool:
@@ -148,21 +163,33 @@ def _is_utf8(text: str) -> bool:
     return True
 
 
+def _told(error: Exception) -> str:
+    try:
+        return f"{type(error).__name__}: {error}"[:MAX_REPR]
+    except Exception:  # a user's __str__
+        return type(error).__name__
+
+
 def _marker(value: Any, why: str, notes: Notes, path: _Path, kind: type | None = None) -> Json:
     """What stands for a value that cannot be kept; its path is noted as lossy."""
     notes.lossy.append(_pointer(path) if path is not None else "")
     try:
         shown = "…" if kind else repr(value)
-    except BaseException as error:  # repr of a user's object
+    except Exception as error:  # repr of a user's object
         shown = f"<repr failed: {type(error).__name__}>"
     # An address differs in every run and would break comparisons.
-    shown = _ADDRESS.sub("", shown)[:MAX_REPR].encode("utf-8", "replace").decode()
-    return {TAG: "repr", "type": qualified(kind or type(value)), "v": shown, "why": why}
+    shown = printable(_ADDRESS.sub("", shown)[:MAX_REPR])
+    return {TAG: "repr", "type": qualified(kind or type(value)), "v": shown, "why": printable(why)}
 
 
 def is_plain_dict(value: dict[Any, Any]) -> bool:
     """Tell whether a dict is a JSON object as it is: only string keys that are UTF-8, none of them the tag."""
-    return all(type(key) is str and key != TAG and (key.isascii() or _is_utf8(key)) for key in value)
+    return TAG not in value and is_plain_keys(value)
+
+
+def is_plain_keys(value: dict[Any, Any]) -> bool:
+    """Tell whether all keys are strings that UTF-8 can hold."""
+    return all(type(key) is str and (key.isascii() or _is_utf8(key)) for key in value)
 
 
 def _encode_dict(value: dict[Any, Any], notes: Notes, path: _Path, depth: int, open_ids: set[int]) -> Json:
@@ -216,11 +243,49 @@ def _encode_time(value: Any, *_: Any) -> Json:
     tagged = {TAG: type(value).__name__, "v": value.isoformat()}
     if getattr(value, "fold", 0):
         tagged["fold"] = 1
+    zone = getattr(getattr(value, "tzinfo", None), "key", None)
+    if isinstance(zone, str):  # a zoneinfo.ZoneInfo: its offset alone would not know of summer time
+        tagged["zone"] = zone
     return tagged
 
 
 def _tagged(tag: str, write: Callable[[Any], Json]) -> Callable[..., Json]:
     return lambda value, *_: {TAG: tag, "v": write(value)}
+
+
+def _encode_bytes(value: bytes | bytearray, notes: Notes, *_: Any) -> Json:
+    return {TAG: type(value).__name__, "v": _leaf(base64.b64encode(value).decode(), notes)}
+
+
+def _encode_deque(value: Any, notes: Notes, path: _Path, depth: int, open_ids: set[int]) -> Json:
+    return {TAG: "deque", "maxlen": value.maxlen, "v": _encode_items(value, notes, path, depth, open_ids)}
+
+
+FACTORIES: dict[type, str] = {kind: kind.__name__ for kind in (list, dict, set, int, float, str, bool, tuple)}
+"""What a defaultdict may make and still be given back as it was."""
+
+
+def _encode_defaultdict(value: Any, notes: Notes, path: _Path, depth: int, open_ids: set[int]) -> Json:
+    content = _encode_dict(dict(value), notes, path, depth, open_ids)
+    if value.default_factory is None:
+        return {TAG: "defaultdict", "v": content}
+    name = FACTORIES.get(value.default_factory)
+    if name is None:
+        return {TAG: "subclass", "type": "collections.defaultdict", "of": "dict", "v": content}
+    return {TAG: "defaultdict", "factory": name, "v": content}
+
+
+def _encode_known_dict(value: Any, notes: Notes, path: _Path, depth: int, open_ids: set[int]) -> Json:
+    return {TAG: type(value).__name__, "v": _encode_dict(dict(value), notes, path, depth, open_ids)}
+
+
+def _encode_opaque(value: Any, notes: Notes, path: _Path, depth: int, open_ids: set[int]) -> Json:
+    """JSON as it was read; what a user has put into it since is encoded."""
+    if isinstance(value, dict) and is_plain_keys(value):
+        return {key: _encode_opaque(item, notes, (path, key), depth + 1, open_ids) for key, item in value.items()}
+    if type(value) is list and depth <= 4 * MAX_DEPTH:
+        return [_encode_opaque(item, notes, (path, n), depth + 1, open_ids) for n, item in enumerate(value)]
+    return _encode(value, notes, path, 0, open_ids)
 
 
 _WRITERS: dict[type, Callable[..., Json]] = {
@@ -232,13 +297,17 @@ _WRITERS: dict[type, Callable[..., Json]] = {
     dt.datetime: _encode_time,
     dt.date: _encode_time,
     dt.time: _encode_time,
-    bytes: _tagged("bytes", lambda v: base64.b64encode(v).decode()),
-    bytearray: _tagged("bytearray", lambda v: base64.b64encode(v).decode()),
+    bytes: _encode_bytes,
+    bytearray: _encode_bytes,
     dt.timedelta: _tagged("timedelta", lambda v: [v.days, v.seconds, v.microseconds]),
     decimal.Decimal: _tagged("Decimal", str),
     uuid.UUID: _tagged("UUID", str),
     complex: _tagged("complex", lambda v: [repr(v.real), repr(v.imag)]),
-    Opaque: lambda value, *_: dict(value),
+    collections.deque: _encode_deque,
+    collections.defaultdict: _encode_defaultdict,
+    collections.OrderedDict: _encode_known_dict,
+    collections.Counter: _encode_known_dict,
+    Opaque: _encode_opaque,
 }
 
 
@@ -251,15 +320,15 @@ def _encode_object(value: Any, kind: type, notes: Notes, path: _Path, depth: int
     if registered and registered[1]:
         return {TAG: "object", "type": name, "v": inner(registered[1](value))}
     if isinstance(value, pathlib.PurePath):
-        return {TAG: "Path", "v": str(value)}
+        return {TAG: "Path", "of": kind.__name__, "v": inner(str(value))}
     if isinstance(value, enum.Enum):
-        return {TAG: "enum", "type": name, "name": value.name, "v": inner(value.value)}
+        return {TAG: "enum", "type": name, "name": inner(value.name), "v": inner(value.value)}
     if isinstance(value, BaseException):
-        lines = "".join(traceback.format_exception(value))[-4000:]
+        lines = printable("".join(traceback.format_exception(value))[-4000:])
         return {TAG: "exception", "type": name, "args": inner(list(value.args)), "traceback": lines}
     library = kind.__module__.partition(".")[0]
     if library in ("numpy", "pandas"):
-        tagged = (_encode_numpy if library == "numpy" else _encode_pandas)(value, inner)
+        tagged = (tables.encode_numpy if library == "numpy" else tables.encode_pandas)(value, inner)
         return tagged if tagged is not None else _marker(value, "too large or of no plain type", notes, path)
     if dataclasses.is_dataclass(value):
         fields = {f.name: getattr(value, f.name, None) for f in dataclasses.fields(value)}
@@ -286,50 +355,5 @@ _SUBCLASSED: tuple[tuple[type, Callable[[Any], Any]], ...] = (
     (int, int),
     (float, float),
     (bytes, bytes),
+    (dt.datetime, lambda v: dt.datetime.combine(v.date(), v.timetz())),
 )
-
-
-def _encode_numpy(value: Any, inner: Callable[[Any], Json]) -> Json | None:
-    import numpy as np
-
-    if isinstance(value, np.ndarray):
-        if value.dtype.hasobject or value.dtype.names or value.nbytes > MAX_ARRAY_BYTES:
-            return None
-        data = base64.b64encode(np.ascontiguousarray(value).tobytes()).decode()
-        return {TAG: "ndarray", "dtype": value.dtype.str, "shape": list(value.shape), "v": data}
-    if isinstance(value, np.generic) and not value.dtype.hasobject:
-        return {
-            TAG: "npscalar",
-            "dtype": value.dtype.str,
-            "v": base64.b64encode(value.tobytes()).decode(),
-            "text": str(value)[:MAX_REPR],
-        }
-    return None
-
-
-def _encode_pandas(value: Any, inner: Callable[[Any], Json]) -> Json | None:
-    import pandas as pd
-
-    if value is pd.NaT:
-        return {TAG: "NaT"}
-    if isinstance(value, pd.Timestamp | pd.Timedelta):
-        tag = "Timestamp" if isinstance(value, pd.Timestamp) else "pdTimedelta"
-        zone = str(value.tz) if isinstance(value, pd.Timestamp) and value.tz is not None else None
-        return {TAG: tag, "v": str(value.value), "unit": value.unit, "tz": zone, "text": str(value)}
-    if isinstance(value, pd.Series):
-        frame = value.to_frame(name="value")
-        tagged = _encode_pandas(frame, inner)
-        return tagged and {TAG: "Series", "name": inner(value.name), "v": tagged}
-    if isinstance(value, pd.DataFrame):
-        if value.size > MAX_TABLE_CELLS or isinstance(value.columns, pd.MultiIndex):
-            return None
-        columns = [value.iloc[:, n] for n in range(value.shape[1])]
-        return {
-            TAG: "DataFrame",
-            "columns": inner(list(value.columns)),
-            "dtypes": [str(column.dtype) for column in columns],
-            "index": inner(list(value.index)),
-            "index_dtype": str(value.index.dtype),
-            "v": [inner(column.tolist()) for column in columns],
-        }
-    return None

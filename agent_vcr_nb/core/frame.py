@@ -70,7 +70,7 @@ class FrameMetadata:
         known: dict[str, Any] = {}
         for name in _METADATA_FIELDS:
             value = getattr(self, name)
-            if value is not None and value != {}:
+            if value is not None and not (type(value) is dict and not value):
                 known[name] = value
         return known
 
@@ -101,7 +101,10 @@ def as_metadata(metadata: FrameMetadata | Mapping[str, Any] | None) -> FrameMeta
         return FrameMetadata()
     if isinstance(metadata, FrameMetadata):
         return metadata
-    return FrameMetadata.from_dict(dict(metadata))
+    try:
+        return FrameMetadata.from_dict(dict(metadata))
+    except Exception:  # a mapping of the user's that fails when it is read
+        return FrameMetadata(custom={"metadata": metadata})
 
 
 @dataclass(slots=True)

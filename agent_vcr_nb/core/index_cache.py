@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 if TYPE_CHECKING:
-    from agent_vcr_nb.core.recording import Segment
+    from agent_vcr_nb.core.segment import Segment
 
 SMALLEST = 64 << 20
 """Smaller files are scanned faster than a cache is worth."""

@@ -11,9 +11,11 @@ does a forked child; readers merge the segments.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
+import stat
 import sys
 import weakref
 import zlib
@@ -98,8 +100,8 @@ class Journal:
         header: data of the ``session`` line, written when the file is new.
         durability: see `Durability`.
 
-    Raises UsageError for a bad id, OSError when the file cannot be opened, RecordingError when a file of that name
-    was not written by this format.
+    Raises UsageError for a bad id or a symbolic link in its place, OSError when the file cannot be opened,
+    RecordingError when what has that name was not written by this format.
     """
 
     def __init__(
@@ -111,10 +113,14 @@ class Journal:
         self.continued = False
         """True when the file already held a session, which is now continued."""
         self.segment = 0
+        self.sync_error: OSError | None = None
+        """Why the last line, which is written, may not survive a power cut; None when nothing is known against it."""
         self._torn = False
+        self._forked = False
         self._lock: Any = None
         self._fd = -1
-        self._open()
+        _close_in_this_process(session_path(self.directory, session_id))
+        self._open(header)
         _open_journals.add(self)
 
     @property
@@ -122,27 +128,36 @@ class Journal:
         """The file that is being written."""
         return Path(self._path)
 
-    def _open(self) -> None:
+    def _open(self, header: dict[str, Any]) -> None:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _close_in_this_process(session_path(self.directory, self.session_id))
         self.segment = 0
         # Kept as text: it is looked at for every line, and building a Path takes longer than the look.
         self._path = str(session_path(self.directory, self.session_id))
-        while not self._take(self._path):
+        while not self._take(self._path) or (self._forked and not self._is_empty()):
             self.segment += 1
             self._path = str(session_path(self.directory, self.session_id, self.segment))
         state = os.fstat(self._fd)
         self._inode = state.st_ino
-        self.continued = state.st_size > 0
-        if self.continued:
-            self._check_continued(state.st_size)
-        else:
-            self.append("session", {**self._header, "segment": self.segment} if self.segment else self._header)
+        self._torn = False
+        self.continued = state.st_size > 0 and self._holds_session(state.st_size)
+        if not self.continued:
+            self.append("session", {**header, "segment": self.segment} if self.segment else header)
 
     def _take(self, path: str) -> bool:
         """Open `path` and become its only writer, or return False because somebody else is."""
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
-        fd = os.open(path, flags | getattr(os, "O_BINARY", 0), 0o600)
+        # Not blocking: a named pipe in the file's place must not halt the agent.
+        flags |= getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+        try:
+            fd = os.open(path, flags, 0o600)
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise UsageError(f"{path} is a symbolic link, which is not written through: remove it") from error
+            raise
+        state = os.fstat(fd)
+        if not stat.S_ISREG(state.st_mode):
+            os.close(fd)
+            raise UsageError(f"{path} is no regular file, so it is not recorded into: choose another session id")
         if fcntl is not None:
             # flock, not lockf: with lockf any close of the file in this process, by a reader, would drop the lock.
             try:
@@ -150,6 +165,11 @@ class Journal:
             except BlockingIOError:
                 os.close(fd)
                 return False
+            except OSError:
+                # A file system without locks: only a file that nobody has written to is certainly ours.
+                if state.st_size:
+                    os.close(fd)
+                    return False
         else:
             import filelock
 
@@ -162,17 +182,28 @@ class Journal:
         self._fd = fd
         return True
 
-    def _check_continued(self, size: int) -> None:
+    def _is_empty(self) -> bool:
+        """A forked process numbers on from its parent, so it cannot go on in the file of another process."""
+        if os.fstat(self._fd).st_size == 0:
+            return True
+        self.close()
+        return False
+
+    def _holds_session(self, size: int) -> bool:
+        """Tell whether the file has a session to go on with, or no more than the beginning of a header."""
         with open(self.path, "rb") as file:
             head = file.read(4096)
             file.seek(size - 1)
             self._torn = file.read(1) != b"\n"
+        if self._torn and b"\n" not in head and size < len(head) + 1 and b'{"type":"session"'.startswith(head[:17]):
+            return False
         if not head.startswith(b'{"type":"session"') and b'"frame"' not in head and b'"start"' not in head:
-            os.close(self._fd)
+            self.close()
             raise RecordingError(
                 f"{self.path} is no recording of this format, so it is not continued. Choose another session id, or "
                 f"convert it with: vcr import {self.path}"
             )
+        return True
 
     def append(self, kind: str, data: dict[str, Any]) -> None:
         """Write one line; raises OSError when it could not be written whole: the next line then starts on its own."""
@@ -180,10 +211,11 @@ class Journal:
         self._write(b"\n" + line if self._torn else line)
         self._torn = False
 
-    def renew_if_gone(self) -> bool:
+    def renew_if_gone(self, number: int = 0) -> bool:
         """Begin the file anew where it was deleted or replaced, or belongs to the process this one was forked from.
 
-        Returns True when it did: what was written before can then not be referred to.
+        Returns True when it did: what was written before can then not be referred to. `number` of the next frame is
+        told in the new header, with the segment in which those before it were written.
         """
         if self._fd >= 0:
             try:
@@ -191,24 +223,34 @@ class Journal:
                     return False
             except FileNotFoundError:
                 pass
+        came_from = self.segment
         self.close()
-        self._open()
+        self._open({**self._header, "first": number, "after_segment": came_from})
         return True
 
     def _write(self, line: bytes) -> None:
         rest: Any = line
         try:
             while rest:
-                written = os.write(self._fd, rest)
+                try:
+                    written = os.write(self._fd, rest)
+                except InterruptedError:
+                    continue
                 if written == len(rest):
                     break
+                if written <= 0:
+                    raise OSError(errno.EIO, "nothing could be written", self._path)
                 rest = memoryview(rest)[written:]
         except BaseException:
             # Some bytes may have arrived. Cutting them off could pull the ground from under a reader.
             self._torn = True
             raise
         if self._durability == "frame":
-            (os.fdatasync if hasattr(os, "fdatasync") else os.fsync)(self._fd)
+            try:
+                (os.fdatasync if hasattr(os, "fdatasync") else os.fsync)(self._fd)
+            except OSError as error:
+                # The line is in the file, so it counts; a second try would report what the kernel has given up.
+                self.sync_error = error
 
     def to_blob(self, tree: Json) -> Json:
         """Return `tree` with each string of more than 64 k characters moved to a file of its own."""
@@ -226,10 +268,13 @@ class Journal:
         digest = tag["sha256"]
         folder = blob_directory(self.directory, self.session_id)
         folder.mkdir(mode=0o700, exist_ok=True)
+        if folder.is_symlink():
+            raise OSError(errno.ELOOP, "is a symbolic link, which is not written through", str(folder))
         target = folder / digest
         if not target.exists():
             temporary = folder / f"{digest}.{os.getpid()}.part"
-            fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+            fd = os.open(temporary, flags, 0o600)
             with open(fd, "wb") as file:
                 file.write(text.encode())
                 if self._durability == "frame":
@@ -253,6 +298,7 @@ class Journal:
             with contextlib.suppress(OSError):
                 os.close(self._fd)
             self._fd = -1
+        self._forked = True
 
 
 def is_being_written(path: Path) -> bool:

@@ -95,15 +95,9 @@ class CostLedger:
     def of(cls, player: VCRPlayer) -> CostLedger:
         """Return the ledger of a session; raises UsageError when its folder's ``prices.json`` cannot be read."""
         own = load_prices(player.recording.path.parent)
-        figures = {n: FrameMetadata.from_dict(dict(player.head(n).get("metadata") or {})) for n in range(len(player))}
-        counted = {n for n, f in figures.items() if _uses_a_model(player.head(n).get("frame_type"), f)}
-        covered = {player.head(n).get("parent") for n in counted}
-        for number in sorted(counted, reverse=True):
-            if number in covered:  # then so is whatever it ran inside
-                covered.add(player.head(number).get("parent"))
         ledger = cls(player.session_id, [])
-        for number in sorted(counted - covered):
-            head, known = player.head(number), figures[number]
+        for number, known in counted_once(player):
+            head = player.head(number)
             cost = Decimal(str(known.cost_usd)) if known.cost_usd is not None else price_of(known, own)
             entry = Entry(
                 number,
@@ -156,8 +150,34 @@ class CostLedger:
         return frame
 
 
-def _uses_a_model(frame_type: Any, figures: FrameMetadata) -> bool:
-    return frame_type == "llm" or figures.tokens is not None or figures.cost_usd is not None
+def counted_once(player: VCRPlayer) -> list[tuple[int, FrameMetadata]]:
+    """Return the frames that used a model, so that what they tell can be summed.
+
+    Of a step that tells its tokens or cost and the calls inside it that tell theirs, the calls count. A call that tells
+    nothing is part of a step around it that does; without such a step it counts as a call of unknown tokens and cost.
+    """
+    parents = [player.head(n).get("parent") for n in range(len(player))]
+    figures = [FrameMetadata.from_dict(dict(player.head(n).get("metadata") or {})) for n in range(len(player))]
+    telling = {n for n, f in enumerate(figures) if f.tokens is not None or f.cost_usd is not None}
+    covered = {outer for n in telling for outer in _around(n, parents)}
+    counted = telling - covered
+    silent = [n for n, head in enumerate(map(player.head, range(len(player)))) if head.get("frame_type") == "llm"]
+    for n in reversed([n for n in silent if n not in telling]):  # inner calls before the steps around them
+        around = _around(n, parents)
+        if n not in covered and not counted.intersection(around):
+            counted.add(n)
+            covered.update(around)
+    return [(n, figures[n]) for n in sorted(counted)]
+
+
+def _around(number: int, parents: list[int | None]) -> list[int]:
+    """Return the frames that a frame ran inside, innermost first."""
+    found: list[int] = []
+    outer = parents[number]
+    while outer is not None and 0 <= outer < len(parents) and outer not in found:
+        found.append(outer)
+        outer = parents[outer]
+    return found
 
 
 def _text(cost: Decimal | None) -> str | None:

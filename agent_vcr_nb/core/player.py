@@ -23,7 +23,8 @@ from agent_vcr_nb.core.frame import (
     Status,
     parse_timestamp,
 )
-from agent_vcr_nb.core.journal import SUFFIX, line_is_whole, session_path
+from agent_vcr_nb.core.integrity import check_integrity
+from agent_vcr_nb.core.journal import SUFFIX, session_path
 from agent_vcr_nb.core.query import Change, compare_states, when
 from agent_vcr_nb.core.recording import Recording
 
@@ -95,7 +96,13 @@ class VCRPlayer:
         """Take in what was written since; returns the number of frames that came, ended or failed."""
         news = self.recording.refresh()
         if news:
-            self._heads = {n: head for n, head in self._heads.items() if head.get("status") != "running"}
+            # What several processes write is merged by time, so numbers can move.
+            merged = len(self.recording.segments) > 1
+            self._heads = {
+                n: head
+                for n, head in self._heads.items()
+                if not merged and head.get("status") not in ("running", "damaged")
+            }
         return news
 
     def follow(self, *, timeout: float | None = None) -> Iterator[Frame]:
@@ -179,7 +186,10 @@ class VCRPlayer:
         return self.recording.state(index, side)
 
     def _state(self, index: int, side: str) -> dict[str, Any]:
-        return dict(decode(self.recording.state(index, side), blob=self.recording.blob))
+        state = decode(self.recording.state(index, side), blob=self.recording.blob)
+        if not isinstance(state, dict):
+            raise RecordingError(f"{self.session_id} frame {index}: its {side} is a {type(state).__name__}, no state")
+        return dict(state)
 
     def goto_frame(self, index: int) -> dict[str, Any]:
         """Return the state after frame `index`; raises FrameNotFoundError when it has none (failed, running)."""
@@ -254,11 +264,10 @@ class VCRPlayer:
 
     # -------------------------------------------------------------------------------------------- totals
 
-    def _figures(self) -> Iterator[FrameMetadata]:
-        for index in range(len(self)):
-            head = self.head(index)
-            if head.get("provenance", "live") in ("live", "edited"):
-                yield FrameMetadata.from_dict(dict(head.get("metadata") or {}))
+    def _figures(self) -> list[FrameMetadata]:
+        from agent_vcr_nb.core.ledger import counted_once
+
+        return [f for n, f in counted_once(self) if self.head(n).get("provenance", "live") in ("live", "edited")]
 
     def get_total_latency(self) -> float:
         """Return the summed wall time of the outermost live steps in milliseconds."""
@@ -269,11 +278,11 @@ class VCRPlayer:
         )
 
     def get_total_tokens(self) -> int:
-        """Return the tokens of all live frames that know theirs; see CostLedger for what is unknown."""
+        """Return the tokens that were really used, each once; see CostLedger for what is unknown."""
         return sum(figures.tokens or 0 for figures in self._figures())
 
     def get_total_cost(self) -> float:
-        """Return the recorded cost of all live frames in dollars; see CostLedger for prices and what is unknown."""
+        """Return the recorded cost in dollars that was really spent; see CostLedger for prices and what is unknown."""
         return sum(figures.cost_usd or 0.0 for figures in self._figures())
 
     # -------------------------------------------------------------------------------------------- questions
@@ -299,41 +308,7 @@ class VCRPlayer:
 
     def verify_integrity(self) -> dict[str, Any]:
         """Check every line and every state: ``{ok, issues, frame_count, skipped_lines, running, session_id}``."""
-        self.refresh()
-        issues: list[str] = []
-        skipped = 0
-        for segment in self.recording.segments:
-            for begin, end in segment.bad:
-                skipped += 1
-                issues.append(f"{segment.path.name} byte {begin}: a damaged line ({end - begin} bytes) was passed over")
-            for begin, end in segment.other:
-                if end - begin < (1 << 20) and line_is_whole(segment.read(begin, end)) is False:
-                    issues.append(f"{segment.path.name} byte {begin}: the line is not as it was written")
-            torn = segment.size() - segment.position
-            if torn:
-                issues.append(f"{segment.path.name}: {torn} bytes at the end are no whole line: a write was cut short")
-        if self.recording.header.get("schema") is None:
-            issues.append(f"{self.recording.path.name}: the header line is damaged; the frames are not")
-        running = 0
-        for index in range(len(self)):
-            try:
-                status = self.get_frame(index).status
-                running += status is Status.RUNNING
-                if status is Status.OK and self.recording.header.get("schema") != "execution/v1":
-                    self.recording.state(index, "input")
-            except (RecordingError, FrameNotFoundError) as error:
-                issues.append(str(error))
-        lost = sum(end.get("lost", 0) for end in self.recording.others("end")[-1:])
-        if lost:
-            issues.append(f"{lost} frames could not be stored while recording")
-        return {
-            "ok": not issues,
-            "issues": issues,
-            "frame_count": len(self),
-            "skipped_lines": skipped,
-            "running": running,
-            "session_id": self.session_id,
-        }
+        return check_integrity(self)
 
     @staticmethod
     def recorded_value(value: Any) -> Json:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
-from agent_vcr_nb.core.edit import fresh
+from agent_vcr_nb.core.edit import StateEdit, fresh
 from agent_vcr_nb.core.errors import CannotResumeError, DivergedError, VCRError
 from agent_vcr_nb.core.frame import Provenance, Status
 from agent_vcr_nb.core.tape import Tape
@@ -120,7 +120,7 @@ class ResumePolicy:
     """Steps that are not run from the target on: they return what was recorded."""
     volatile: frozenset[str] = frozenset()
     """Keys that may differ in an input that is otherwise as recorded."""
-    target_key: str = ""
+    asked_as: str = ""
     """Key under which the target will be asked for, where that is not its recorded one."""
     asks_for_all: bool = False
     """True where the agent is a list of steps: it asks also for steps that were recorded after they had run."""
@@ -137,8 +137,12 @@ class ResumePolicy:
         self._names: dict[str, str] = {}
         self._beside: set[str] = set()
         self._copied_up_to = 0
-        self.target_key = self.target_key or self.tape.key(self.target)
         self._following = self.mode is ResumeMode.REPLAY
+
+    @property
+    def target_key(self) -> str:
+        """Key of the target in the recording."""
+        return self.tape.key(self.target)
 
     def decide(self, call: Call) -> Decision:
         """Return what to do with `call`; raises DivergedError, CannotResumeError or EditError."""
@@ -150,6 +154,12 @@ class ResumePolicy:
             except VCRError as error:
                 self.failure = error
                 raise
+
+    def keep(self, numbers: Sequence[int]) -> None:
+        """Count frames as served that the framework of the agent gives back itself."""
+        with self._lock:
+            self._taken.update(numbers)
+            self.served.extend(numbers)
 
     def recall(self, key: str) -> tuple[Any] | None:
         """Return what had been drawn under this key before the target started, or while the recording is followed."""
@@ -189,7 +199,7 @@ class ResumePolicy:
         return f"{self._names.get(parent, parent)}/{own}" if slash else key
 
     def _before(self, call: Call, number: int | None) -> Decision:
-        if number == self.target or call.key == self.target_key:
+        if number == self.target or call.key == self.asked_as:
             self._check_nothing_is_missing()
             self.reached = True
             return self._at_target(call, number)
@@ -197,10 +207,9 @@ class ResumePolicy:
             return self._unknown(call)
         if self.tape.is_inside(self.target_key, self.tape.key(number)):
             # An ancestor is entered again, or the target would never be reached.
-            if self.tape.was_edited(number):
-                return Edit(self.tape.input(number))
             self._check_input(number, call)
-            return Run()
+            state, patch = self._edited_again(number, call)
+            return Edit(state, patch) if patch else Run()
         if not self.tape.ended_before(number, self.target):
             self._beside.add(call.key)
             return Run()  # ran beside the target: its effects on shared state are not in the target's input
@@ -238,9 +247,14 @@ class ResumePolicy:
                 return other
         return number if number in free else None
 
+    def _edited_again(self, number: int | None, call: Call) -> tuple[dict[str, Any], list[Mapping[str, Any]]]:
+        """Return the input that the recorded frame ran on, and the patch that makes it of what the agent passes."""
+        patch = self.tape.inherited_edit(number) if number is not None else []
+        if number is None or not patch or self.tape.is_edited_already(number, call.encoded(), self.volatile):
+            return call.input_state, []
+        return StateEdit(patch=patch).apply(call.input_state), list(patch)
+
     def _check_input(self, number: int, call: Call) -> None:
-        if self.tape.was_edited(number):
-            return
         difference = self.tape.input_difference(number, call.encoded(), self.volatile)
         if difference is None:
             return
@@ -279,11 +293,14 @@ class ResumePolicy:
     def _at_target(self, call: Call, number: int | None) -> Decision:
         if call.name in self.mocks:
             return self._mocked(call)
-        if self.edit is None:
-            return self._from_target_on(call, number)
-        edited = self.edit(call.input_state)
-        self._following = False
-        return Edit(edited, self.patch)
+        # An integration that edits the input itself takes `edit` away: what is asked with is then as it is to be.
+        made = self.edit is None and bool(self.patch)
+        state, patch = (call.input_state, []) if made else self._edited_again(number, call)
+        if self.edit is not None:
+            self._following = False
+            return Edit(self.edit(state), [*patch, *self.patch])
+        decision = self._from_target_on(call, number)
+        return Edit(state, patch) if patch and isinstance(decision, Run) else decision
 
     def _after(self, call: Call, number: int | None) -> Decision:
         if number is not None and number >= self._copied_up_to and self.tape.ended_before(number, self.target):

@@ -8,10 +8,11 @@ from typing import Any
 
 import orjson
 
-from agent_vcr_nb.core.delta import Op, difference, lookup, shade
+from agent_vcr_nb.core.delta import Op, difference, lookup
 from agent_vcr_nb.core.encoding import Json, Notes, encode, escape
 from agent_vcr_nb.core.errors import FrameNotFoundError, RecordingError, UsageError
 from agent_vcr_nb.core.recording import Recording
+from agent_vcr_nb.core.shadow import shade
 
 _SHOWN = 120
 
@@ -19,11 +20,10 @@ _SHOWN = 120
 def patch_between(before: Any, after: Any) -> list[dict[str, Any]]:
     """Return the RFC 6902 patch from one state to another; values are encoded."""
     ops: list[Op] = []
-    tree = encode(after)
-    difference(shade(encode(before)), tree, "", ops, Notes())
+    difference(shade(before), after, "", ops, Notes())
     for op in ops:
         if op["op"] == "append":  # an extension of the file format, spelled out here
-            op["op"], op["value"] = "replace", lookup(tree, op["path"])
+            op["op"], op["value"] = "replace", lookup(encode(after), op["path"])
     return ops
 
 

@@ -36,14 +36,18 @@ from agent_vcr_nb.core.frame import (
 from agent_vcr_nb.core.journal import SCHEMA, Durability, Journal, session_path
 from agent_vcr_nb.core.policy import Call, Edit, Policy, RecordPolicy, Return
 from agent_vcr_nb.core.redact import Redactor
-from agent_vcr_nb.core.steps import Scope, Step, became_latest, chosen_recorder, current_scope, was_closed
+from agent_vcr_nb.core.steps import Place, Scope, Step, became_latest, chosen_recorder, scope_now, was_closed
 from agent_vcr_nb.core.writer import FrameWriter, known, logger
 
 if TYPE_CHECKING:
     from agent_vcr_nb.core.tape import Tape
 
-_counting = threading.Lock()
+# Re-entrant: a signal handler may begin a step while this thread is numbering one.
+_counting = threading.RLock()
 """Steps that begin at the same time below the same one get different numbers."""
+
+
+_HERE = Place()
 
 
 class Workspace(Protocol):
@@ -66,6 +70,7 @@ class VCRRecorder:
         durability: ``"process"`` survives the death of the process, ``"frame"`` also a power cut.
         workspace: takes savepoints of files with the frames (see ACIDWorkspace).
         policy: decides for each step; a resume passes its own.
+        ambient: False keeps it from recording the steps of this process merely because it was started last.
         buffer_size, auto_save, diff_mode: accepted so that scripts for ai-agent-vcr run unchanged. Each frame is
             written at once and as a delta where that is shorter, whatever they say.
     """
@@ -82,11 +87,13 @@ class VCRRecorder:
         durability: Durability = "process",
         workspace: Workspace | None = None,
         policy: Policy | None = None,
+        ambient: bool = True,
     ) -> None:
         self.output_dir = Path(output_dir)
         self.on_frame_recorded = on_frame_recorded
         self.policy: Policy = policy or RecordPolicy()
         self.workspace = workspace
+        self._ambient = ambient
         self._redactor = Redactor() if redact is True else redact or None
         self._durability: Durability = durability
         self._session: Session | None = None
@@ -139,7 +146,7 @@ class VCRRecorder:
             "edit": [self._writer.operation(operation) for operation in edit],
             "reason": self._writer.clean(reason),
             "python": platform.python_version(),
-            "argv": self._writer.clean(list(sys.argv)),
+            "argv": self._writer.arguments(sys.argv),
         }
         journal = Journal(self.output_dir, session_id, known(header), self._durability)
         self._session = Session(
@@ -156,12 +163,13 @@ class VCRRecorder:
         if journal.continued:
             self._go_on_with(journal.path)
         self._writer.journal = journal
-        became_latest(self)
+        if self._ambient:
+            became_latest(self)
         return self._session
 
     def _go_on_with(self, path: Path) -> None:
         """Number frames and steps after those that the file already holds."""
-        from agent_vcr_nb.core.recording import Segment
+        from agent_vcr_nb.core.segment import Segment
 
         segment = Segment(path)
         try:
@@ -282,7 +290,7 @@ class VCRRecorder:
             tokens_input=tokens_input,
             tokens_output=tokens_output,
             cost_usd=cost_usd,
-            custom=dict(metadata or {}),
+            custom={} if metadata is None else _as_state(metadata),
         )
         figures.tokens_used = figures.tokens
         return self.record_step(
@@ -368,35 +376,55 @@ class VCRRecorder:
         frame_type: FrameType = FrameType.NODE_EXECUTION,
         *,
         call: Sequence[str] = (),
+        place: Place | None = None,
+        details: Mapping[str, Any] | None = None,
     ) -> Step:
         """Tell of a step that is about to run, and get to know what to do: run it, run it edited, or not at all.
 
-        `call` is kept with the frame for the integration that recorded it. Raises DivergedError when a resume finds
-        that the run has left its recording; nothing else.
+        `call` and `details` are kept with the frame for the integration that recorded it; `place` says where the step
+        belongs when the flow of control does not. Raises DivergedError when a resume finds that the run has left its
+        recording; nothing else.
         """
-        step = self._new_step(name, frame_type)
-        step.input_state = input_state if type(input_state) is dict else dict(input_state)
+        place = place or _HERE
+        step = self._new_step(name, frame_type, place)
+        step.details, step.lane = details, place.lane
+        step.input_state = _as_state(input_state)
         step.call = call
         step.decision = self.policy.decide(
             Call(step.key, name, step.input_state, lambda: self._writer.clean(step.input_state), call[:1] != ("named",))
         )
         if isinstance(step.decision, Return):
             step.provenance = step.decision.provenance
-            self._write_returned(step, step.decision)
-            return step
+            if place.lane is None or step.decision.tape is not None:
+                self._write_returned(step, step.decision)
+                return step
         if isinstance(step.decision, Edit):
             step.input_state = step.decision.input_state
             step.provenance, step.edit = Provenance.EDITED, step.decision.patch
-        self._writer.start(step)
+        if place.number is None:
+            self._writer.start(step)
+        else:
+            step.number = place.number
         if self.workspace is not None and step.number is not None:
             self._guarded(self.workspace.before_frame, step.key, step.number)
         return step
 
     def copy_frames(
         self, tape: Tape, wanted: Sequence[int], key_of: Callable[[int], str], *, unfinished: Sequence[int] = ()
-    ) -> None:
-        """Write frames of a recording into this session as replayed; of the `unfinished` ones only their start."""
-        self._writer.copy(tape, wanted, key_of, unfinished=unfinished)
+    ) -> dict[int, int]:
+        """Write frames of a recording into this session as replayed; of the `unfinished` ones only their start.
+
+        Returns the new number of each.
+        """
+        return self._writer.copy(tape, wanted, key_of, unfinished=unfinished)
+
+    def lose(self, error: BaseException) -> None:
+        """Count an error of an integration that kept it from recording something; it is told of, never raised."""
+        self._writer.lose(error, frame=False)
+
+    def note(self, kind: str, data: dict[str, Any]) -> None:
+        """Write a line that is no frame, for the integration that reads it again (see `Recording.others`)."""
+        self._writer.note(kind, data)
 
     def pend(self, tape: Tape, number: int, state: dict[str, Any], edit: Sequence[Mapping[str, Any]]) -> None:
         """Write a step of a recording as one that has not run yet, with this input."""
@@ -407,6 +435,10 @@ class VCRRecorder:
         step.parent = self._writer.copied.get(head.get("parent", -1))
         step.provenance, step.edit = Provenance.EDITED, edit
         self._writer.start(step)
+
+    def stored(self, key: str, value: Any) -> Any:
+        """Return a value under a key as the file shows it: encoded and without secrets."""
+        return self._writer.clean({key: value})[key]
 
     def copy_drawn_outside(self, tape: Tape, target: int) -> None:
         """Write what a recording's agent drew outside of all steps before `target`: times, ids, random numbers."""
@@ -420,19 +452,24 @@ class VCRRecorder:
         self._writer.drawn(key, value)
         return value
 
-    def _new_step(self, name: str, frame_type: FrameType) -> Step:
-        scope = current_scope.get()
-        if scope is None or scope.recorder is not self:
-            scope = self._root
+    def _new_step(self, name: str, frame_type: FrameType, place: Place = _HERE) -> Step:
+        scope = place.scope or self.scope_here()
         token = escape(name)
         with _counting:
-            occurrence = scope.counts[token] = scope.counts.get(token, 0) + 1
+            last = scope.counts.get(token, 0)
+            occurrence = place.occurrence or last + 1
+            scope.counts[token] = max(last, occurrence)
         step = Step(
             self, name, f"{scope.key}/{token}#{occurrence}" if scope.key else f"{token}#{occurrence}", frame_type
         )
         step.parent = scope.number
         step.started_at = timestamp()
         return step
+
+    def scope_here(self) -> Scope:
+        """Return the scope that a step which begins here runs inside; the session itself where there is none."""
+        scope = scope_now()
+        return scope if scope is not None and scope.recorder is self else self._root
 
     def _write_returned(self, step: Step, decision: Return) -> None:
         """Write a step that is not run: with all frames inside it where it is served from a recording."""
@@ -548,7 +585,7 @@ _recorders: weakref.WeakSet[VCRRecorder] = weakref.WeakSet()
 
 def _after_fork_in_child() -> None:
     global _counting
-    _counting = threading.Lock()
+    _counting = threading.RLock()
     for recorder in list(_recorders):
         recorder._writer.after_fork()
 
@@ -560,8 +597,10 @@ if hasattr(os, "register_at_fork"):
 def _as_state(value: Any) -> dict[str, Any]:
     if type(value) is dict:
         return value
-    if isinstance(value, Mapping):
-        return dict(value)
+    # A mapping of the user's that fails when it is read is recorded like any other object.
+    with contextlib.suppress(Exception):
+        if isinstance(value, Mapping):
+            return dict(value)
     return {"result": value}
 
 

@@ -1,6 +1,6 @@
 """Runs an agent again from before a frame: earlier steps are served, the rest runs live into a fork.
 
-Three kinds of agent are known here; a framework adds its own with `resumable`:
+Three kinds of agent are known here; those of a framework are known by the integration that `INTEGRATIONS` names:
 
 * a function whose inner functions carry ``@step``: it is called from its start, and each step that had ended before the
   resume point returns what was recorded without running;
@@ -10,6 +10,7 @@ Three kinds of agent are known here; a framework adds its own with `resumable`:
 
 from __future__ import annotations
 
+import importlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +27,12 @@ from agent_vcr_nb.core.recording import Recording
 from agent_vcr_nb.core.steps import choosing
 from agent_vcr_nb.core.tape import Tape
 
-__all__ = ["ResumeConfig", "ResumeMode", "Resumed", "can_resume", "resume", "resume_async"]
+INTEGRATIONS = {"langgraph": "agent_vcr_nb.integrations.langgraph.resuming"}
+"""By the package that an agent's class comes from: the module whose ``prepare(agent, tape, policy)`` checks that the
+agent can go on from the policy's target, and returns a function from recorder to result that does. It is imported when
+such an agent is resumed, never before."""
+
+__all__ = ["INTEGRATIONS", "ResumeConfig", "ResumeMode", "Resumed", "can_resume", "resume", "resume_async"]
 
 
 @dataclass(slots=True)
@@ -131,13 +137,10 @@ class _Run:
         self.agent = agent
         operations = self._checked_edit(config)
         edit = StateEdit(config.state_overrides, config.patch)
-        # A frame that ran on an edited input is resumed on that input, though the agent will pass its own again.
-        inherited = StateEdit(patch=tape.inherited_edit(target))
-        operations = tape.inherited_edit(target) + operations
         self.policy = ResumePolicy(
             tape,
             target,
-            (lambda state: edit.apply(inherited.apply(state))) if operations else None,
+            edit.apply if edit else None,
             operations,
             self._checked_mode(config),
             config.inject_mocks,
@@ -153,7 +156,7 @@ class _Run:
             parent_session_id=tape.session_id,
             forked_from_frame=target,
             metadata=inherited_metadata(recording),
-            edit=operations,
+            edit=tape.inherited_edit(target) + operations,
             reason=config.reason,
         )
 
@@ -219,8 +222,10 @@ class _Run:
             self.tape.key(self.policy.target),
             expected="this step to be called",
             found=ending,
-            next_step="Pass the agent that was recorded, or one of the same steps.",
+            next_step=self._advice,
         )
+
+    _advice = "Pass the agent that was recorded, or one of the same steps."
 
     # -------------------------------------------------------------------------------------------- kinds of agents
 
@@ -228,6 +233,10 @@ class _Run:
         agent, tape, target = self.agent, self.tape, self.policy.target
         if hasattr(agent, "__vcr_resume__"):
             return lambda: agent.__vcr_resume__(self.recorder, tape, self.policy)
+        prepare = _prepare_of(agent)
+        if prepare is not None:
+            go_on = prepare(agent, tape, self.policy)
+            return lambda: go_on(self.recorder)
         if isinstance(agent, Mapping | Sequence) and not isinstance(agent, str):
             return self._plan_steps(named_steps(agent))
         if not callable(agent):
@@ -275,7 +284,10 @@ class _Run:
     def _plan_function(self) -> Callable[[], Any]:
         """Call the agent from its start with the first frame's input, and again for each further run it recorded."""
         agent, tape = self.agent, self.tape
-        tape.input(0)
+        self._advice = (
+            f"The agent carries no @step, so it was called with the input of frame 0, whose keys are "
+            f"{', '.join(tape.input(0)) or 'none'}. Put @step on it and record again if it takes something else."
+        )
 
         def runs() -> Walk:
             first: int | None = 0
@@ -303,7 +315,7 @@ class _Run:
             copy_before(self.recorder, tape, target)
             self.policy.copied(target)
             self.policy.served += [n for n in range(target) if tape.ended_before(n, target)]
-            self.policy.target_key = self.recorder.next_key(name)
+            self.policy.asked_as = self.recorder.next_key(name)
             return self._drive([(name, undecorated(self.agent))])
 
         return call_once
@@ -332,7 +344,7 @@ class _Run:
         state: dict[str, Any] = {}
         for name, function in steps:
             key = self.recorder.next_key(name)
-            number = self.policy.target if key == self.policy.target_key else self.tape.find(key)
+            number = self.policy.target if key == self.policy.asked_as else self.tape.find(key)
             if number is not None and not self.policy.reached:
                 state = self.tape.input(number)
             step = self.recorder.begin(name, state)
@@ -348,6 +360,15 @@ class _Run:
             step.finish(value)
             state = dict(value) if isinstance(value, Mapping) else {"result": value}
         return state
+
+
+def _prepare_of(agent: Any) -> Callable[[Any, Tape, ResumePolicy], Callable[[VCRRecorder], Any]] | None:
+    """Return how the framework that an agent's class comes from resumes it, or None for plain Python."""
+    for cls in type(agent).__mro__:
+        module = INTEGRATIONS.get(cls.__module__.partition(".")[0])
+        if module is not None:
+            return importlib.import_module(module).prepare  # type: ignore[no-any-return]
+    return None
 
 
 def _one_argument(agent: Callable[..., Any]) -> Callable[[Any], Any]:

@@ -7,6 +7,7 @@ import contextvars
 import time
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agent_vcr_nb.core.delta import Lane
@@ -15,16 +16,21 @@ from agent_vcr_nb.core.policy import Decision, Edit, Return, Run
 
 if TYPE_CHECKING:
     from agent_vcr_nb.core.recorder import VCRRecorder
+    from agent_vcr_nb.core.writer import FrameWriter
 
 
 class Scope:
     """A step while it runs: what steps inside it are numbered and named below."""
 
-    __slots__ = ("counts", "figures", "key", "lane", "number", "recorder")
+    __slots__ = ("counts", "figures", "key", "lane", "number", "outer", "over", "recorder")
 
     def __init__(self, recorder: VCRRecorder, key: str, number: int | None, lane: Lane | None) -> None:
         self.recorder, self.key, self.number, self.lane = recorder, key, number, lane
         self.figures: dict[str, Any] = {}
+        self.outer: Scope | None = None
+        """What was around it, where a framework entered it by an event."""
+        self.over = False
+        """It has ended, though code may still see it: an event of asyncio cannot leave what another one has entered."""
         """What the step's own code says of it while it runs (see annotate)."""
         self.counts: dict[str, int] = {}
 
@@ -38,6 +44,14 @@ _earlier: list[weakref.ref[VCRRecorder]] = []
 
 live_agents: dict[str, Any] = {}
 """Decorated functions by step name, the latest of each: what a session of this process can be resumed with."""
+
+
+def scope_now() -> Scope | None:
+    """Return the innermost step around this code that has not ended."""
+    scope = current_scope.get()
+    while scope is not None and scope.over:
+        scope = scope.outer
+    return scope
 
 
 def became_latest(recorder: VCRRecorder) -> None:
@@ -74,6 +88,20 @@ def choosing(recorder: VCRRecorder) -> Iterator[None]:
         chosen_recorder.reset(token_of_recorder)
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a step belongs, from a framework that knows it better than the flow of control does."""
+
+    scope: Scope | None = None
+    """The step that it runs inside; None for the one around this code."""
+    occurrence: int | None = None
+    """Which of the steps of this name it is below its parent, from 1; None counts calls."""
+    lane: Lane | None = None
+    """Memory of states that its own are compared with; None for that of this thread and task."""
+    number: int | None = None
+    """Its frame, where that was started already."""
+
+
 class Step:
     """A step that was begun: run it unless `returned`, then call `finish` or `fail` once.
 
@@ -83,19 +111,25 @@ class Step:
     __slots__ = (
         "_recorder",
         "call",
+        "changes",
         "clock",
         "decision",
+        "details",
         "edit",
         "figures",
         "frame_type",
         "input_state",
         "key",
         "lane",
+        "lane_number",
         "name",
         "number",
         "parent",
         "provenance",
+        "renewals",
         "started_at",
+        "unwritten",
+        "writer",
     )
 
     def __init__(self, recorder: VCRRecorder, name: str, key: str, frame_type: FrameType) -> None:
@@ -106,9 +140,16 @@ class Step:
         self.input_state: dict[str, Any] = {}
         self.decision: Decision = Run()
         self.call: Sequence[str] = ()
+        self.changes: Sequence[Mapping[str, Any]] = ()
+        """What the step changed in place, as RFC 6902 operations with encoded values; set before it is finished."""
         self.figures: dict[str, Any] = {}
         self.edit: Sequence[Mapping[str, Any]] = ()
+        self.details: Mapping[str, Any] | None = None
         self.lane: Lane | None = None
+        self.lane_number = 0
+        self.writer: FrameWriter | None = None
+        self.renewals = 0
+        self.unwritten: tuple[int, dict[str, Any]] | None = None
         self.clock = time.perf_counter()
         self.started_at = ""
 
@@ -134,12 +175,31 @@ class Step:
             raise self.decision.error
         return dict(self.decision.output_state or {})
 
+    @property
+    def served_call(self) -> Sequence[str]:
+        """What the integration kept of the recorded call that is served; empty where nothing is."""
+        decision = self.decision
+        if not isinstance(decision, Return) or decision.tape is None or decision.number is None:
+            return ()
+        return decision.tape.call(decision.number)
+
+    def served_changes(self) -> list[dict[str, Any]]:
+        """Return what the step changed in place when it ran, with the agent's own values, where it is served."""
+        decision = self.decision
+        if not isinstance(decision, Return) or decision.tape is None or decision.number is None:
+            return []
+        return decision.tape.changes(decision.number)
+
+    def scope(self) -> Scope:
+        """Return a scope of this step, for a framework that enters and leaves it by events."""
+        scope = Scope(self._recorder, self.key, self.number, self.lane)
+        scope.figures = self.figures
+        return scope
+
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
         """Steps begun inside this block are children of this one."""
-        scope = Scope(self._recorder, self.key, self.number, self.lane)
-        scope.figures = self.figures
-        token = current_scope.set(scope)
+        token = current_scope.set(self.scope())
         try:
             yield
         finally:

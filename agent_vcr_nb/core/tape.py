@@ -9,8 +9,9 @@ from functools import cached_property
 from typing import Any
 
 from agent_vcr_nb.core.decoding import decode, from_loaded_modules
+from agent_vcr_nb.core.edit import patched
 from agent_vcr_nb.core.encoding import BLOB_CHARS, TAG, Json, Opaque, escape, unescape
-from agent_vcr_nb.core.errors import CannotResumeError, RecordedStepError, RecordingError
+from agent_vcr_nb.core.errors import CannotResumeError, EditError, RecordedStepError, RecordingError
 from agent_vcr_nb.core.frame import Status
 from agent_vcr_nb.core.journal import blob_tag
 from agent_vcr_nb.core.recording import Recording
@@ -79,11 +80,6 @@ class Tape:
     def name(self, number: int) -> str:
         """Return the name of a frame's step."""
         return str((self.heads[number] or {}).get("node_name", "step"))
-
-    def was_edited(self, number: int) -> bool:
-        """Tell whether a step had run on an edited input, which is not the one that the agent will ask with."""
-        head = self.heads[number] or {}
-        return head.get("provenance") == "edited" or bool(head.get("edited"))
 
     def call(self, number: int) -> list[str]:
         """Return what an integration kept of how a step was called; empty for a frame that was recorded afterwards."""
@@ -215,12 +211,25 @@ class Tape:
         """Return the output state as the agent's own types; raises CannotResumeError for what was not stored."""
         return self._value(number, "output")
 
+    def changes(self, number: int) -> list[dict[str, Any]]:
+        """Return what a step changed in place, as operations with the agent's own values; raises CannotResumeError."""
+        found = []
+        for operation in (self.heads[number] or {}).get("changes") or ():
+            change = dict(operation)
+            if "value" in change:
+                key = next(token for token in reversed(change["path"].split("/")) if not token.isdigit())
+                change["value"] = self._given_back(number, "change", {unescape(key): change["value"]})[unescape(key)]
+            found.append(change)
+        return found
+
     def recorded(self, number: int, side: str) -> dict[str, Any]:
         """Return a state for writing it again: what could not be stored stays the marker it is."""
         return dict(decode(self.recording.state(number, side), resolve=from_loaded_modules, blob=self.recording.blob))
 
     def _value(self, number: int, side: str) -> dict[str, Any]:
-        tree = self.recording.state(number, side)
+        return self._given_back(number, side, self.recording.state(number, side))
+
+    def _given_back(self, number: int, side: str, tree: dict[str, Any]) -> dict[str, Any]:
         lost = not_stored(tree)
         supplied = []
         for path, _ in lost:
@@ -265,8 +274,23 @@ class Tape:
     def input_difference(self, number: int, found: Json, volatile: frozenset[str]) -> tuple[str, str, str] | None:
         """Return (path, recorded, found) of the first difference between a recorded input and this one, or None.
 
-        What could not be stored, and what is a secret on either side, cannot be compared and counts as equal.
+        Where the recorded input had been edited, `found` may be the input with or without that edit. What could not be
+        stored, and what is a secret on either side, cannot be compared and counts as equal.
         """
+        difference = self._difference(number, found, volatile)
+        edit = (self.heads[number] or {}).get("edit")
+        if difference is None or not edit:
+            return difference
+        try:
+            return self._difference(number, patched(found, edit), volatile)
+        except EditError:
+            return difference
+
+    def is_edited_already(self, number: int, found: Json, volatile: frozenset[str]) -> bool:
+        """Tell whether this input is the recorded one, its edit included."""
+        return self._difference(number, found, volatile) is None
+
+    def _difference(self, number: int, found: Json, volatile: frozenset[str]) -> tuple[str, str, str] | None:
         from agent_vcr_nb.core.query import first_difference
 
         recorded, found = canonical(self.recording.state(number, "input"), volatile), canonical(found, volatile)

@@ -11,6 +11,7 @@ import logging
 import sys
 import threading
 import time
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -18,11 +19,13 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from agent_vcr_nb.core.delta import Lane
-from agent_vcr_nb.core.encoding import TAG, Json, Notes, encode, qualified, unescape
+from agent_vcr_nb.core.encoding import TAG, Json, Notes, encode, escape, qualified, unescape
 from agent_vcr_nb.core.frame import FrameMetadata, Provenance, timestamp
 from agent_vcr_nb.core.journal import Journal
 from agent_vcr_nb.core.redact import Redactor
+from agent_vcr_nb.core.segment import Segment
 from agent_vcr_nb.core.steps import Step, current_scope
+from agent_vcr_nb.core.tables import printable
 
 if TYPE_CHECKING:
     from agent_vcr_nb.core.tape import Tape
@@ -49,9 +52,12 @@ class FrameWriter:
         self.copied: dict[int, int] = {}
         """New numbers of the frames that were copied last."""
         self._errors = 0
+        self._renewals = 0
         self._tokens: int | None = None
         self._cost: float | None = None
         self._lanes: OrderedDict[tuple[int, int], Lane] = OrderedDict()
+        # Those that a step remembers too: they can have left the former.
+        self._all_lanes: weakref.WeakSet[Lane] = weakref.WeakSet()
         self._lane_numbers: dict[tuple[int, int], int] = {}
         self.after_fork()
 
@@ -59,24 +65,37 @@ class FrameWriter:
         """Start with a free lock: another thread of the parent may hold it, and does not exist in the child."""
         self._lock = threading.RLock()
         self._busy = False
+        self._deferred: list[tuple[Callable[[Journal], None], bool]] = []
         self.forget_lanes()
 
     # -------------------------------------------------------------------------------------------- writing
 
     def start(self, step: Step) -> None:
         """Write that a step is about to run, with its input; gives the step its number."""
-        self.write(functools.partial(self._start_line, step))
+        # Not a lost frame if it fails: its end brings the input again.
+        self.write(functools.partial(self._start_line, step), frame=False)
         step.clock = time.perf_counter()
 
     def _start_line(self, step: Step, journal: Journal) -> None:
-        number = step.number = self.next_number
-        self.next_number += 1
-        lane, lane_number = self._lane()
-        step.lane = lane
+        number = self.next_number
+        step.writer, step.renewals = self, self._renewals
+        if step.lane is None:
+            step.lane, step.lane_number = self._lane()
+        self._all_lanes.add(step.lane)
         notes = Notes()
-        data = self._identity(step, number, lane_number)
-        states = self._section(journal, lane, "input", number, step.input_state, notes)
-        journal.append("start", _with_lossy(data, notes) | states)
+        data = self._identity(step, number, step.lane_number)
+        states = self._section(journal, step.lane, "input", number, step.input_state, notes)
+        if step.details is not None:
+            states["details"] = self.clean(step.details)
+        line = self._with_lossy(data, notes) | states
+        # Before the line is out: were the agent interrupted in between, the number would be given twice.
+        step.number, self.next_number = number, number + 1
+        try:
+            journal.append("start", line)
+        except Exception:
+            step.number, self.next_number = None, number
+            step.unwritten = (self._renewals, states)
+            raise
 
     def end(
         self,
@@ -87,6 +106,9 @@ class FrameWriter:
         update: Any = None,
     ) -> None:
         """Write how a step ended; one that was never started is written with its input."""
+        if step.writer not in (None, self):
+            self.lose(RuntimeError(f"{step.key} began in a session that has been closed since"))
+            return
         self.write(functools.partial(self._end_line, step, output_state, metadata, error, update))
 
     def _end_line(
@@ -98,15 +120,24 @@ class FrameWriter:
         update: Any,
         journal: Journal,
     ) -> None:
-        lane, lane_number = self._lane()
+        lane, lane_number = (step.lane, step.lane_number) if step.lane else self._lane()
+        self._all_lanes.add(lane)
         notes = Notes()
         states: dict[str, Any] = {}
         number = step.number
         if number is None:
             number = self.next_number
+            renewals, kept = step.unwritten or (-1, {})
+            if renewals == self._renewals:
+                # As it was when the step began; by now it may have been changed in place.
+                states = dict(kept)
+            else:
+                states = self._section(journal, lane, "input", number, step.input_state, notes)
+        elif step.writer is not None and step.renewals != self._renewals:
+            # Its start is in another file: one that was deleted, or that of the process this one was forked from.
             states = self._section(journal, lane, "input", number, step.input_state, notes)
         if output_state is not None:
-            states |= self._section(journal, step.lane or lane, "output", number, output_state, notes)
+            states |= self._section(journal, lane, "output", number, output_state, notes)
         if update is not None:
             states["update"] = self.clean(update)
         data = self._identity(step, number, lane_number, "error" if metadata.error_type else "ok")
@@ -114,9 +145,14 @@ class FrameWriter:
         data["metadata"] = self.clean(figures) if figures else figures
         if isinstance(error, BaseException):
             data["exception"] = self._exception(error)
-        journal.append("frame", _with_lossy(data, notes) | states)
-        if step.number is None:
-            step.number, self.next_number = number, number + 1
+        line = self._with_lossy(data, notes) | states
+        started, next_number = step.number, self.next_number
+        step.number, self.next_number = number, max(next_number, number + 1)
+        try:
+            journal.append("frame", line)
+        except Exception:
+            step.number, self.next_number = started, next_number
+            raise
         self._count(metadata)
 
     def _exception(self, error: BaseException) -> Json:
@@ -128,18 +164,25 @@ class FrameWriter:
 
     def _count(self, metadata: FrameMetadata) -> None:
         self._errors += bool(metadata.error_type)
-        if metadata.tokens is not None:
-            self._tokens = (self._tokens or 0) + metadata.tokens
-        if metadata.cost_usd is not None:
-            self._cost = (self._cost or 0.0) + metadata.cost_usd
+        try:
+            if metadata.tokens is not None:
+                self._tokens = (self._tokens or 0) + int(metadata.tokens)
+            if metadata.cost_usd is not None:
+                self._cost = (self._cost or 0.0) + float(metadata.cost_usd)
+        except Exception as error:  # figures that are no numbers
+            self.lose(ValueError(f"a step's figures are no numbers, so they are not added up: {error}"), frame=False)
 
     def drawn(self, key: str, value: Any) -> None:
         """Write a time, an id or a random number that the agent drew."""
         self.write(
             lambda journal: journal.append(
-                "value", {"key": key, "before": self.next_number, "value": self.clean(value)}
+                "value", {"key": self.pointer(key), "before": self.next_number, "value": self.clean(value)}
             )
         )
+
+    def note(self, kind: str, data: dict[str, Any]) -> None:
+        """Write a line of another type, for the integration that reads it again (see `Recording.others`)."""
+        self.write(lambda journal: journal.append(kind, self.clean(data)), frame=False)
 
     def session_end(self) -> None:
         """Write how the session stands."""
@@ -167,8 +210,6 @@ class FrameWriter:
                 continue
             head = dict(tape.heads[old] or {})
             head["parent"] = numbers.get(head.get("parent", -1), parent)
-            if tape.was_edited(old):
-                head["edited"] = True
             head |= {"key": key_of(old), "provenance": "replayed", "replayed_from": f"{tape.session_id}:{old}"}
             self.write(functools.partial(self._copy_line, tape, old, is_end, head, numbers))
         for owner in wanted:
@@ -207,6 +248,9 @@ class FrameWriter:
         update = tape.recording.update(old) if is_end else None
         if update is not None:
             states["update"] = update
+        details = None if is_end else tape.recording.details(old)
+        if details is not None:
+            states["details"] = details
         journal.append("frame" if is_end else "start", known({**head, "number": number}) | states)
 
     def write(self, write: Callable[[Journal], None], *, frame: bool = True) -> None:
@@ -215,30 +259,48 @@ class FrameWriter:
             self.lose(TimeoutError(f"another thread has been recording for {_LOCK_SECONDS} s"), frame=frame)
             return
         try:
-            journal = self.journal
-            if journal is None:
-                return
-            if self._busy:
-                raise RuntimeError("a step was recorded while another one was being written (a signal handler?)")
-            self._busy = True
-            try:
-                if journal.renew_if_gone():
-                    self.forget_lanes()
-                write(journal)
-            except BaseException:
-                # What a lane remembers may not have reached the file: the next state is written in full.
-                self.forget_lanes()
-                raise
-            finally:
-                self._busy = False
-        except Exception as error:
-            self.lose(error, frame=frame)
+            # A signal handler may record while this very thread is writing: its turn comes when the line is out.
+            self._deferred.append((write, frame))
+            if not self._busy:
+                while self._deferred:
+                    self._write_one(*self._deferred.pop(0))
         finally:
             self._lock.release()
 
+    def _write_one(self, write: Callable[[Journal], None], frame: bool) -> None:
+        journal = self.journal
+        if journal is None:
+            return
+        self._busy = True
+        try:
+            if journal.renew_if_gone(self.next_number):
+                self._begin_anew(journal)
+            write(journal)
+            if journal.sync_error is not None:
+                self.lose(journal.sync_error, frame=False)
+                journal.sync_error = None
+        except BaseException as error:
+            # What a lane remembers may not have reached the file: the next state is written in full.
+            self.forget_lanes()
+            if not isinstance(error, Exception):
+                raise
+            self.lose(error, frame=frame)
+        finally:
+            self._busy = False
+
+    def _begin_anew(self, journal: Journal) -> None:
+        """Go on in a file that is not the one that was written to so far."""
+        self._renewals += 1
+        self.forget_lanes()
+        if journal.continued:
+            segment = Segment(journal.path)
+            segment.scan()
+            self.next_number = max(self.next_number, segment.count)
+            segment.close()
+
     def forget_lanes(self) -> None:
         """Refer to nothing that was written so far."""
-        for lane in self._lanes.values():
+        for lane in list(self._all_lanes):
             lane.forget()
 
     def lose(self, error: BaseException, *, frame: bool = True) -> None:
@@ -257,7 +319,9 @@ class FrameWriter:
         lane = self._lanes.get(branch)
         if lane is None:
             scope = current_scope.get()
-            lane = self._lanes[branch] = Lane(scope.lane if scope else None)
+            around = scope.lane if scope and scope.lane in self._all_lanes else None  # not one of another session
+            lane = self._lanes[branch] = Lane(around)
+            self._all_lanes.add(lane)
             if len(self._lanes) > MAX_LANES:
                 self._lanes.popitem(last=False)
         else:
@@ -268,7 +332,7 @@ class FrameWriter:
         """What a line says of a step first; the reader relies on ``number`` being the first of all."""
         data: dict[str, Any] = {
             "number": number,
-            "key": self.text(step.key),
+            "key": self.pointer(step.key),
             "node_name": self.text(step.name),
             "frame_type": step.frame_type.value,
         }
@@ -284,6 +348,8 @@ class FrameWriter:
             data["lane"] = lane
         if step.call:
             data["call"] = list(step.call)
+        if step.changes:
+            data["changes"] = list(step.changes)
         if step.edit:
             data["edit"] = [self.operation(operation) for operation in step.edit]
         return data
@@ -297,6 +363,11 @@ class FrameWriter:
         if section.full is not None:
             return {f"{side}_state": orjson.Fragment(section.full)}
         return {f"{side}_delta": {"base": section.base, "ops": orjson.Fragment(section.ops)}}
+
+    def _with_lossy(self, data: dict[str, Any], notes: Notes) -> dict[str, Any]:
+        if notes.lossy:
+            data["lossy"] = [self.pointer(path) for path in notes.lossy[:MAX_LOSSY]]
+        return data
 
     def clean(self, value: Any) -> Json:
         """Return a value as the recording shows it: encoded, without secrets."""
@@ -312,8 +383,16 @@ class FrameWriter:
         return cleaned
 
     def text(self, text: str) -> str:
-        """Return a text without secrets."""
-        return self.redactor.text(text) if self.redactor else text
+        """Return a text without secrets, and without what UTF-8 cannot hold."""
+        return self.redactor.text(printable(text)) if self.redactor else printable(text)
+
+    def pointer(self, path: str) -> str:
+        """Return a key or a JSON Pointer without secrets; each of its tokens is escaped."""
+        return "/".join(escape(self.text(unescape(token))) for token in path.split("/"))
+
+    def arguments(self, argv: Sequence[str]) -> Json:
+        """Return a command line without secrets."""
+        return encode(self.redactor.arguments(argv) if self.redactor else list(argv))
 
 
 def _task_id() -> int:
@@ -323,12 +402,6 @@ def _task_id() -> int:
         return 0
     task = asyncio.current_task()
     return id(task) if task else 0
-
-
-def _with_lossy(data: dict[str, Any], notes: Notes) -> dict[str, Any]:
-    if notes.lossy:
-        data["lossy"] = notes.lossy[:MAX_LOSSY]
-    return data
 
 
 def known(data: dict[str, Any]) -> dict[str, Any]:

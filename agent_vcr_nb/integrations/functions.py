@@ -17,12 +17,13 @@ from typing import Any, ParamSpec, TypeVar, overload
 from agent_vcr_nb.core.errors import CannotResumeError, UsageError
 from agent_vcr_nb.core.frame import FrameType
 from agent_vcr_nb.core.recorder import VCRRecorder
-from agent_vcr_nb.core.steps import Step, active_recorder, current_scope, live_agents
+from agent_vcr_nb.core.steps import active_recorder, current_scope, live_agents
+from agent_vcr_nb.integrations.in_place import Watch, repeat, update
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_MAPPING, _NAMED = "mapping", "named"
+_MAPPING, _NAMED, _ITSELF = "mapping", "named", "itself"
 _VAR_POSITIONAL, _VAR_KEYWORD = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
 
 
@@ -84,16 +85,16 @@ class _Wrapping:
                 recorder = active_recorder()
                 if recorder is None:
                     return await function(*args, **kwargs)
-                begun, args, kwargs = self._begin(recorder, args, kwargs)
-                if begun.returned:
-                    return _value_of(begun)
-                with begun.running():
+                call = _Call(self, recorder, args, kwargs)
+                if call.step.returned:
+                    return call.served()
+                with call.step.running():
                     try:
-                        value = await function(*args, **kwargs)
+                        value = await function(*call.args, **call.kwargs)
                     except BaseException as error:
-                        begun.fail(error)
+                        call.fail(error)
                         raise
-                begun.finish(value)
+                call.finish(value)
                 return value
 
             wrapped: Any = run_async
@@ -105,16 +106,16 @@ class _Wrapping:
                 recorder = active_recorder()
                 if recorder is None:
                     return function(*args, **kwargs)
-                begun, args, kwargs = self._begin(recorder, args, kwargs)
-                if begun.returned:
-                    return _value_of(begun)
-                with begun.running():
+                call = _Call(self, recorder, args, kwargs)
+                if call.step.returned:
+                    return call.served()
+                with call.step.running():
                     try:
-                        value = function(*args, **kwargs)
+                        value = function(*call.args, **call.kwargs)
                     except BaseException as error:
-                        begun.fail(error)
+                        call.fail(error)
                         raise
-                begun.finish(value)
+                call.finish(value)
                 return value
 
             wrapped = run
@@ -122,31 +123,6 @@ class _Wrapping:
         wrapped.__vcr_call__ = self._call_again
         live_agents[self.name] = wrapped
         return wrapped  # type: ignore[no-any-return]
-
-    def _begin(
-        self, recorder: VCRRecorder, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[Step, tuple[Any, ...], dict[str, Any]]:
-        """Tell the recorder of the call; returns the step and the arguments to call with, edited where it says so."""
-        try:
-            bound = self.signature.bind(*args, **kwargs)
-        except TypeError:
-            self.function(*args, **kwargs)  # says what is wrong with the call in Python's own words
-            raise
-        given = {name: value for name, value in bound.arguments.items() if name != self.bound_to}
-        only = next(iter(given)) if len(given) == 1 else None
-        if only is not None and only == self.first and isinstance(given[only], Mapping):
-            begun = recorder.begin(self.name, given[only], self.frame_type, call=(_MAPPING,))
-            if begun.edited:
-                bound.arguments[only] = begun.input_state
-        else:
-            bound.apply_defaults()
-            named = {name: value for name, value in bound.arguments.items() if name != self.bound_to}
-            begun = recorder.begin(self.name, named, self.frame_type, call=(_NAMED,))
-            if begun.edited:
-                bound.arguments.update(begun.input_state)
-        if begun.edited:
-            return begun, bound.args, bound.kwargs
-        return begun, args, kwargs
 
     def _call_again(self, agent: Callable[..., Any], state: dict[str, Any], style: list[str]) -> Any:
         """Call `agent`, which is the step or a method bound to its object, as it was called when it was recorded.
@@ -173,10 +149,64 @@ class _Wrapping:
         return agent(*bound.args[bool(self.bound_to) :], **bound.kwargs)
 
 
-def _value_of(step: Step) -> Any:
-    """Return what the function would have returned, from the output state that is served."""
-    state = step.output()
-    return state["result"] if step.wrapped_result and state.keys() == {"result"} else state
+class _Call:
+    """One call of a step: what the recorder was told of it, and the arguments it is to run with."""
+
+    __slots__ = ("_bound", "_recorder", "_watch", "args", "kwargs", "state", "step")
+
+    def __init__(
+        self, wrapping: _Wrapping, recorder: VCRRecorder, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        self._recorder, self.args, self.kwargs = recorder, args, kwargs
+        try:
+            bound = self._bound = wrapping.signature.bind(*args, **kwargs)
+        except TypeError:
+            wrapping.function(*args, **kwargs)  # says what is wrong with the call in Python's own words
+            raise
+        given = {name: value for name, value in bound.arguments.items() if name != wrapping.bound_to}
+        only = next(iter(given)) if len(given) == 1 else None
+        self.state: Any = None
+        """The one mapping that the step takes, or None."""
+        if only is not None and only == wrapping.first and isinstance(given[only], Mapping):
+            self.state = given[only]
+            self.step = recorder.begin(wrapping.name, self.state, wrapping.frame_type, call=(_MAPPING,))
+            if self.step.edited:
+                self.state = bound.arguments[only] = self.step.input_state
+        else:
+            bound.apply_defaults()
+            named = {name: value for name, value in bound.arguments.items() if name != wrapping.bound_to}
+            self.step = recorder.begin(wrapping.name, named, wrapping.frame_type, call=(_NAMED,))
+            if self.step.edited:
+                bound.arguments.update(self.step.input_state)
+        if self.step.edited:
+            self.args, self.kwargs = bound.args, bound.kwargs
+        self._watch = None if self.step.returned else Watch(bound.arguments)
+
+    def served(self) -> Any:
+        """Do again what the step changed in place and return what it had returned; raises what it had raised."""
+        repeat(self.step.served_changes(), self._bound.arguments)
+        state = self.step.output()
+        if _ITSELF in self.step.served_call and type(self.state) is dict:
+            update(self.state, state)
+            return self.state
+        return state["result"] if self.step.wrapped_result and state.keys() == {"result"} else state
+
+    def finish(self, value: Any) -> None:
+        """Record what the step returned."""
+        if value is self.state and value is not None:
+            self.step.call = (*self.step.call, _ITSELF)
+        else:
+            self._note_changes()
+        self.step.finish(value)
+
+    def fail(self, error: BaseException) -> None:
+        """Record what the step raised."""
+        self._note_changes()
+        self.step.fail(error)
+
+    def _note_changes(self) -> None:
+        if self._watch is not None:
+            self.step.changes = self._watch.changes(self._recorder.stored)
 
 
 def annotate(**figures: Any) -> None:

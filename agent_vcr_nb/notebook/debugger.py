@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+from threading import RLock
 from typing import Any
 from uuid import uuid4
 
 import ipywidgets
 import traitlets
+from IPython.display import DisplayHandle, display
 
 from agent_vcr_nb.notebook.edits import Patch
+from agent_vcr_nb.notebook.feed import News
+from agent_vcr_nb.notebook.later import Later
+from agent_vcr_nb.notebook.saved import SavedView, saved_view
 from agent_vcr_nb.notebook.scrubber import FrameScrubber
 from agent_vcr_nb.notebook.source import Source
 from agent_vcr_nb.notebook.tree import StateTree
+
+SAVE_SECONDS = 0.7
+"""How long the selection rests before the view that is saved with the notebook is drawn anew."""
 
 
 class VCRDebugger(traitlets.HasTraits):
     """Scrub a run, read its states and edit them; show it by leaving it as the last value of a cell.
 
     Make one and `load` other runs into it: each widget carries its program (1 MB for the tree) to the browser once.
+    Beside the widgets it leaves a view in the notebook that needs neither kernel nor scripts; the page hides it while
+    the widgets are there.
     """
 
     frame = traitlets.Int(0, help="Number of the selected frame; the same as ``scrubber.frame``.")
@@ -25,12 +35,16 @@ class VCRDebugger(traitlets.HasTraits):
 
     def __init__(self, source: Source) -> None:
         super().__init__()
-        group = uuid4().hex
         self.source = source
-        self.scrubber = FrameScrubber(source, group=group)
-        self.tree = StateTree(source, group=group)
+        self._group = uuid4().hex
+        self._lock = RLock()
+        self.scrubber = FrameScrubber(source, group=self._group, lock=self._lock)
+        self.tree = StateTree(source, group=self._group, lock=self._lock)
         self.box = ipywidgets.VBox([self.scrubber, self.tree])
-        self.scrubber.on_news = self.tree.forget
+        self._saved: DisplayHandle | None = None
+        self._save = Later(self._draw_saved, self.scrubber.explain, SAVE_SECONDS)
+        self.scrubber.on_news = self._on_news
+        self.tree.on_edit = self._save_soon
         self.set_trait("session", source.session_id)
         traitlets.link((self, "frame"), (self.scrubber, "frame"))
         # One way: the page tells the tree itself, so that a busy kernel is not missed.
@@ -41,11 +55,12 @@ class VCRDebugger(traitlets.HasTraits):
         return self.scrubber.checked(int(proposal["value"]))
 
     def load(self, source: Source) -> None:
-        """Show another run in the same widgets; pending edits of the one before are dropped."""
+        """Show another run in the same widgets, wherever they are on show; each session keeps its pending edits."""
         self.source = source
-        self.scrubber.load(source)
         self.tree.load(source)
+        self.scrubber.load(source)
         self.set_trait("session", source.session_id)
+        self._save_soon()
 
     # --------------------------------------------------------------------------------------------- edits
 
@@ -85,5 +100,32 @@ class VCRDebugger(traitlets.HasTraits):
         self.scrubber.follower.stop()
         self.refresh()
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        return self.box._repr_mimebundle_(**kwargs)
+    def _on_news(self, news: News) -> None:
+        self.tree.forget(news)
+        if news.changed or news.end > news.first:
+            self._save_soon()
+
+    # --------------------------------------------------------------------------------------------- shown
+
+    def _ipython_display_(self) -> None:
+        bundle = self.box._repr_mimebundle_()
+        display({**bundle, "text/plain": f"VCRDebugger({self.session!r})"}, raw=True)
+        self._saved = display(self._view().bundle(), raw=True, display_id=uuid4().hex)
+
+    @traitlets.observe("frame")
+    def _on_frame(self, change: Any) -> None:
+        self._save_soon()
+
+    def _save_soon(self) -> None:
+        if self._saved is not None:
+            self._save.ask()
+
+    def _draw_saved(self) -> None:
+        if self._saved is not None:
+            self._saved.update(self._view().bundle(), raw=True)
+
+    def _view(self) -> SavedView:
+        with self._lock:
+            return saved_view(
+                self.scrubber.feed, self.frame, self.pending_edit(self.frame) or [], f"vcr-saved-{self._group}"
+            )

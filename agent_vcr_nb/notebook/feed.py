@@ -13,6 +13,7 @@ from agent_vcr_nb.notebook.source import Source
 
 TYPES = ("node", "tool", "llm", "error", "checkpoint")
 STATUSES = ("ok", "error", "running", "damaged")
+ERROR, RUNNING = STATUSES.index("error"), STATUSES.index("running")
 PROVENANCES = ("live", "replayed", "edited", "mocked")
 BATCH = 2000
 """Frames in one message: about 50 kB, so that 10,000 frames show from the first fifth on."""
@@ -24,11 +25,12 @@ Row: TypeAlias = list[Any]
 
 
 class News(NamedTuple):
-    """What a look at the source brought."""
+    """What a look at the source found."""
 
     first: int
-    """Number of the first new frame."""
-    rows: list[Row]
+    """Number of the first frame that was not told yet."""
+    end: int
+    """One more than the number of the last frame."""
     changed: list[tuple[int, Row]]
     """Frames that were running when they were told, as they are now."""
 
@@ -40,35 +42,44 @@ class FrameFeed:
         self.source = source
         self.rows: list[Row] = []
         self._running: set[int] = set()
-        self.look(refresh=False)
 
-    def look(self, *, refresh: bool = True) -> News:
-        """Return what is new in the source."""
-        arrived = self.source.refresh() if refresh else 1
+    def look(self) -> News:
+        """Take in what is new in the source; the rows come from `batches`."""
+        self.source.refresh()
         first = len(self.rows)
         changed: list[tuple[int, Row]] = []
-        if arrived:
-            for number in sorted(self._running):
-                row = row_of(self.source.summaries(number, number + 1)[0])
-                if row != self.rows[number]:
-                    self.rows[number] = row
-                    changed.append((number, row))
-            self.rows += [row_of(summary) for summary in self.source.summaries(first)]
-            running = STATUSES.index("running")
-            told = [*self._running, *range(first, len(self.rows))]
-            self._running = {number for number in told if self.rows[number][1] == running}
-        return News(first, self.rows[first:], changed)
+        for number in sorted(self._running):
+            row = row_of(self.source.summaries(number, number + 1)[0])
+            if row != self.rows[number]:
+                self.rows[number] = row
+                changed.append((number, row))
+        self._running -= {number for number, row in changed if row[1] != RUNNING}
+        return News(first, self.source.count, changed)
 
     def batches(self, have: int) -> Iterator[tuple[int, list[Row]]]:
-        """Yield (number of the first frame, rows) from frame `have` on; one empty batch when there is none."""
-        yield have, self.rows[have : have + BATCH]
-        for at in range(have + BATCH, len(self.rows), BATCH):
+        """Yield (number of the first frame, rows) from frame `have` on, read as they are taken."""
+        count = self.source.count
+        for at in range(have, count, BATCH):
+            self._read(min(at + BATCH, count))
             yield at, self.rows[at : at + BATCH]
+
+    def failed(self) -> list[int]:
+        """Return the numbers of all frames that failed; reads those that were not read yet."""
+        self._read(self.source.count)
+        return [number for number, row in enumerate(self.rows) if row[1] == ERROR]
+
+    def _read(self, stop: int) -> None:
+        first = len(self.rows)
+        for summary in self.source.summaries(first, stop) if first < stop else ():
+            row = row_of(summary)
+            if row[1] == RUNNING:
+                self._running.add(len(self.rows))
+            self.rows.append(row)
 
     def details(self, at: int, stop: int) -> list[dict[str, Any]]:
         """Return the words of frames at..stop-1 that the source has, of no more than `DETAILS` of them."""
         first = max(0, at)
-        last = min(stop, first + DETAILS, len(self.rows))
+        last = min(stop, first + DETAILS, self.source.count)
         return [detail_of(summary) for summary in self.source.summaries(first, last)]
 
 

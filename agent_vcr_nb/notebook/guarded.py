@@ -32,10 +32,11 @@ class GuardedWidget(anywidget.AnyWidget):
         sync=True
     )
 
-    def __init__(self, **traits: Any) -> None:
+    def __init__(self, *, lock: threading.RLock | None = None, **traits: Any) -> None:
+        # Callbacks come in other threads than the user's code when the kernel runs them in a subshell; widgets that
+        # read one source share its lock.
+        self.lock = lock or threading.RLock()
         super().__init__(**traits)
-        # Callbacks come in other threads than the user's code when the kernel runs them in a subshell.
-        self.lock = threading.RLock()
         self.handlers: dict[str, Handler] = {}
         answer_while_busy(self.comm)
         self.on_msg(self._receive)

@@ -25,6 +25,7 @@ from agent_vcr_nb.core.player import VCRPlayer
 from agent_vcr_nb.core.recorder import VCRRecorder
 from agent_vcr_nb.core.steps import live_agents
 from agent_vcr_nb.core.tape import Tape
+from agent_vcr_nb.integrations.installing import install
 from agent_vcr_nb.notebook.recorded import PlayerSource
 from agent_vcr_nb.verbs.catalogue import VERBS
 from agent_vcr_nb.verbs.commands import command_of
@@ -67,6 +68,7 @@ class VCRMagics(Magics):
         self.session: str | None = None
         self.recorder: VCRRecorder | None = None
         self.debugger: Any = None
+        """One for the life of the kernel: a cell that is run again shows it again."""
         self._verbs = {verb.name: verb for verb in (*self._own_verbs(), *VERBS) if verb.notebook}
         self._commands = {verb.name: command_of(verb, self._act) for verb in self._verbs.values()}
 
@@ -110,7 +112,12 @@ class VCRMagics(Magics):
     def _debug(self, place: Place) -> Result:
         from agent_vcr_nb.notebook.debugger import VCRDebugger
 
-        self.debugger = VCRDebugger(self._source())
+        source = self._source()
+        if self.debugger is None:
+            self.debugger = VCRDebugger(source)
+        elif self.debugger.session != source.session_id:
+            self.debugger.load(source)
+        self.debugger.follow()
         display(self.debugger)
         return Said("")
 
@@ -118,6 +125,7 @@ class VCRMagics(Magics):
         if name:
             check_session_id(name)
         self.end_recording()
+        install()
         self.recorder = VCRRecorder(self.directory)
         self.session = self.recorder.start_session(name).session_id
         return Said(f"recording {self.session}; %vcr shows it, %vcr stop ends it")
@@ -138,8 +146,8 @@ class VCRMagics(Magics):
     def _goto(self, place: Place, frame: int) -> Result:
         player = self._player()
         player.recording.place(frame)
-        if self.debugger is not None and self.debugger.source.session_id == player.recording.session_id:
-            self.debugger.source.refresh()
+        if self.debugger is not None and self.debugger.session == player.recording.session_id:
+            self.debugger.refresh()
             self.debugger.frame = frame
         return show(place, None, frame)
 
@@ -190,7 +198,7 @@ class VCRMagics(Magics):
         """Make a new fork the current session, also in the debugger that is shown."""
         self.session = session
         if self.debugger is not None:
-            self.debugger.open(self._source())
+            self.debugger.load(self._source())
             self.debugger.frame = frame
 
     def _patch_of(self, session: str, frame: int) -> Sequence[Any]:
@@ -235,4 +243,6 @@ def unload(ipython: Any) -> None:
     magics = ipython.magics_manager.registry.pop("VCRMagics", None)
     if magics is not None:
         magics.end_recording()
+        if magics.debugger is not None:
+            magics.debugger.stop_following()
     ipython.magics_manager.magics["line"].pop("vcr", None)

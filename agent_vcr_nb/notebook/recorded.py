@@ -36,6 +36,13 @@ class PlayerSource:
             frame_summary(self.player, n) for n in range(start, min(self.count, self.count if stop is None else stop))
         ]
 
+    def writers(self, path: str) -> list[dict[str, Any]]:
+        """Return every frame that changed the value at a JSON Pointer; raises UsageError where there never was one."""
+        return [
+            {"frame": change.frame, "key": change.key, "op": change.op, "side": change.side}
+            for change in self.player.when(path)
+        ]
+
     def state(self, number: int, side: str) -> str:
         """Return the ``input`` or ``output`` state as JSON text; raises VCRError where there is none."""
         return orjson.dumps(self.player.state_json(number, side)).decode()

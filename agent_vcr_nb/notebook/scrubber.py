@@ -34,12 +34,15 @@ class FrameScrubber(GuardedWidget):
         """Called after each look at the run, with what it brought."""
 
     def load(self, source: Source) -> None:
-        """Show another run, from its first frame."""
+        """Show another run, from its first frame; goes on following if it followed the one before."""
+        followed = self.follower.running
+        self.follower.stop()
         with self.lock:
-            self.follower.stop()
             self.feed = FrameFeed(source)
             self.frame = 0
             self.epoch += 1
+        if followed:
+            self.follower.start()
 
     @traitlets.validate("frame")
     def _is_a_frame(self, proposal: Any) -> int:
@@ -47,7 +50,7 @@ class FrameScrubber(GuardedWidget):
 
     def checked(self, number: int) -> int:
         """Return the number of a frame; raises FrameNotFoundError when there is none of that number."""
-        count = len(self.feed.rows)
+        count = self.feed.source.count
         if number != 0 and not 0 <= number < count:
             raise FrameNotFoundError(f"there is no frame {number}: the session has {count}, counted from 0")
         return number
@@ -56,12 +59,11 @@ class FrameScrubber(GuardedWidget):
         """Show what was written to the run since; returns the number of new and changed frames."""
         with self.lock:
             news = self.feed.look()
-            if news.rows:
-                self.say("frames", at=news.first, rows=news.rows)
+            self._tell_frames({"have": news.first})
             if news.changed:
                 self.say("changed", rows=news.changed)
             self.on_news(news)
-        return len(news.rows) + len(news.changed)
+        return news.end - news.first + len(news.changed)
 
     def _tell_frames(self, message: dict[str, Any]) -> None:
         for at, rows in self.feed.batches(int(message["have"])):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import traitlets
@@ -30,23 +31,31 @@ class StateTree(GuardedWidget):
     def __init__(self, source: Source, **traits: Any) -> None:
         super().__init__(**traits)
         self.source = source
-        self.pending = PendingEdits()
+        self._edits_by_session = {source.session_id: PendingEdits()}
         self._absent: set[int] = set()
+        self.on_edit: Callable[[], None] = lambda: None
+        """Called after each change of a pending edit."""
         self.handlers = {
             "state": self._tell_state,
+            "writers": self._tell_writers,
             "edit": self._take_edit,
             "undo": self._take_undo,
             "clear": self._take_clear,
         }
 
     def load(self, source: Source) -> None:
-        """Show another run; its edits are its own."""
+        """Show another run; every session keeps the edits that wait for it."""
         with self.lock:
             self.source = source
-            self.pending = PendingEdits()
+            self._edits_by_session.setdefault(source.session_id, PendingEdits())
             self._absent = set()
             self.frame = 0
             self.epoch += 1
+
+    @property
+    def pending(self) -> PendingEdits:
+        """The edits of the session on show."""
+        return self._edits_by_session[self.source.session_id]
 
     @property
     def edits(self) -> dict[int, Patch]:
@@ -75,7 +84,7 @@ class StateTree(GuardedWidget):
 
     def forget(self, news: News) -> None:
         """Let the browser ask again for the states of frames that came or ended since it asked."""
-        came = {number for number in self._absent if news.first <= number < news.first + len(news.rows)}
+        came = {number for number in self._absent if news.first <= number < news.end}
         self._absent -= came
         numbers = sorted(came.union(number for number, _ in news.changed))
         if numbers:
@@ -94,11 +103,18 @@ class StateTree(GuardedWidget):
         try:
             text = self.source.state(number, side)
             title = title_of(self.source.summaries(number, number + 1)[0])
-        except VCRError as error:
+        except Exception as error:
+            # Always answered, whatever it is: the page asks for no more than two states at once.
             self.say("failure", frame=number, side=side, message=in_words(error))
+            if not isinstance(error, VCRError):
+                raise
         else:
             patch = self.pending[number] if side == "input" else []
             self.say("state", frame=number, side=side, text=text, title=title, patch=patch)
+
+    def _tell_writers(self, message: dict[str, Any]) -> None:
+        path = str(message["path"])
+        self.say("writers", path=path, writers=self.source.writers(path))
 
     def _take_edit(self, message: dict[str, Any]) -> None:
         number = int(message["frame"])
@@ -119,6 +135,7 @@ class StateTree(GuardedWidget):
 
     def _tell_patch(self, number: int, *, by: str, refused: str = "") -> None:
         self.say("patch", frame=number, patch=self.pending[number], by=by, refused=refused)
+        self.on_edit()
 
     def _recorded(self, number: int) -> Any:
         return json.loads(self.source.state(number, "input"))

@@ -13,6 +13,11 @@ _EDIT = (
     Option("new-id", "id of the new session"),
 )
 
+_WORKSPACE = Option(
+    "workspace", "folder of the files; without it, the one that the session was recorded in", kind="path"
+)
+_DRY_RUN = Option("dry-run", "show what would be done, and do nothing", flag=True)
+
 VERBS: tuple[Verb, ...] = (
     Verb(
         "record",
@@ -68,6 +73,7 @@ VERBS: tuple[Verb, ...] = (
             Option("mode", "what runs from the frame on", choices=("fork", "replay", "mock"), default="fork"),
             Option("mock", "STEP=JSON: the step is not run and returns this", many=True),
             Option("skip", "a step that is not run and returns what was recorded", many=True),
+            Option("files", "bring the files of the workspace back to the frame first", flag=True),
             Option("volatile", "a key that may differ in inputs of served steps", many=True),
         ),
     ),
@@ -95,6 +101,22 @@ VERBS: tuple[Verb, ...] = (
         (Argument("session", "session", required=False),),
     ),
     Verb(
+        "import",
+        load_verb("importing", "import_files"),
+        "Import recordings of other programs: SWE-agent, mini-swe-agent, Who&When, Inspect AI, ai-agent-vcr.",
+        "vcr import runs/",
+        (Argument("files", "path", many=True),),
+        (
+            Option(
+                "format",
+                "what the files are; without it, what their content says",
+                choices=("swe-agent", "mini-swe-agent", "who-and-when", "inspect-ai", "ai-agent-vcr"),
+            ),
+            Option("session", "id of the session, for one file", short="s"),
+            Option("force", "import again what was imported before, under a new id", flag=True),
+        ),
+    ),
+    Verb(
         "export",
         load_verb("sessions", "export"),
         "Write a session with every state in full.",
@@ -104,6 +126,52 @@ VERBS: tuple[Verb, ...] = (
             Option("to", "file to write; without it, the terminal", kind="path"),
             Option("form", "one JSON document, or lines of execution/v1", choices=("json", "jsonl"), default="json"),
         ),
+    ),
+    Verb(
+        "rollback",
+        load_verb("files", "rollback"),
+        "Bring the files of a workspace back to how they were at a frame.",
+        "vcr rollback my_run 3 --dry-run",
+        (Argument("session", "session", required=False), Argument("frame", "number", required=False)),
+        (
+            Option("savepoint", "number of a savepoint, instead of a frame", kind="number"),
+            _WORKSPACE,
+            _DRY_RUN,
+        ),
+    ),
+    Verb(
+        "savepoints",
+        load_verb("files", "savepoints"),
+        "List the savepoints of a workspace's files.",
+        "vcr savepoints my_run",
+        (Argument("session", "session", required=False),),
+        (_WORKSPACE,),
+    ),
+    Verb(
+        "undo",
+        load_verb("files", "undo"),
+        "Take back the last rollback of files.",
+        "vcr undo --workspace .",
+        options=(_WORKSPACE,),
+    ),
+    Verb(
+        "gc",
+        load_verb("files", "gc"),
+        "Drop the oldest savepoints of a workspace.",
+        "vcr gc --keep 20 --dry-run",
+        options=(
+            Option("keep", "how many savepoints to keep", kind="number", default=200),
+            _WORKSPACE,
+            _DRY_RUN,
+        ),
+    ),
+    Verb(
+        "purge",
+        load_verb("files", "purge"),
+        "Take files, or whatever holds a text, out of all savepoints: for a secret that got in.",
+        "vcr purge .env --workspace .",
+        (Argument("paths", "path", required=False, many=True),),
+        (Option("holding", "text that must not be in any savepoint"), _WORKSPACE),
     ),
     Verb(
         "demo",

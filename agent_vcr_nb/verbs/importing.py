@@ -6,7 +6,9 @@ that was imported before is not imported again.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,10 +20,26 @@ from agent_vcr_nb.core.journal import check_session_id, session_path
 from agent_vcr_nb.core.recorder import VCRRecorder
 from agent_vcr_nb.core.recording import Recording
 from agent_vcr_nb.core.steps import choosing
-from agent_vcr_nb.integrations.importers import ImportedSession, importer, open_document, what_it_looks_like
-from agent_vcr_nb.integrations.importers.common import clean_name, session_id_of
+from agent_vcr_nb.integrations.importers import (
+    Document,
+    ImportedSession,
+    importer,
+    open_document,
+    what_it_looks_like,
+)
+from agent_vcr_nb.integrations.importers.common import Remarks, clean_name, session_id_of, showable
+from agent_vcr_nb.verbs.definition import Place
 
 WHY_NOT_RESUMABLE = "it was imported: to look at, compare and query, without an agent that could go on"
+MAX_HEADER_BYTES = 64 << 10
+"""Metadata of one session; a list of sessions reads the header of each."""
+MAX_TAGS = 20
+MAX_TAG = 100
+_TAIL_BYTES = 4096
+"""The line that ends a session is shorter."""
+MAX_COMPARED_BYTES = 4 << 30
+"""States of one session together, as JSON: some thousand turns of a chat, some minutes of work at most."""
+_MEASURED_EVERY = 50
 MAX_SIBLINGS = 1000
 """Sessions of one name; more are taken for a mistake."""
 
@@ -143,14 +161,28 @@ def import_recordings(
         if path.is_dir():
             for file in _files_in(path):
                 importing.file(file, named=False)
-        elif path.exists():
+        elif path.is_file():
             importing.file(path, named=True)
         else:
-            raise UsageError(f"{path}: no such file or folder")
+            raise UsageError(f"{path}: {'no regular file' if path.exists() else 'no such file or folder'}")
     report = ImportReport(str(directory), tuple(importing.reports))
     if report.errors and not report.sessions:
         raise ImportFormatError("\n".join(str(error) for error in report.errors))
     return report
+
+
+def import_files(
+    place: Place,
+    files: Sequence[str],
+    *,
+    format: str | None = None,
+    session: str | None = None,
+    force: bool = False,
+) -> ImportReport:
+    """Do `import_recordings` into the folder of sessions."""
+    return import_recordings(
+        [Path(file) for file in files], place.directory, format=format, session_id=session, replace=force
+    )
 
 
 def _error_of(file: FileReport) -> ImportFormatError:
@@ -192,25 +224,31 @@ class _Import:
             if not named and not what_it_looks_like(path):
                 return
             document = open_document(path)
-            try:
-                name, module = importer(document, self.format)
-            except ImportFormatError as error:
-                if named:
-                    raise
-                reason = _without_path(error, path).partition(";")[0]
-                self.reports.append(FileReport(str(path), skipped=reason))
-                return
-            digest = _digest(path)
-            sessions = [self._session(path, name, digest, run, n) for n, run in enumerate(module.sessions(document))]
+            with contextlib.closing(document):
+                self._document(path, document, named)
         except ImportFormatError as error:
-            self.reports.append(FileReport(str(path), self.format, problems=(_without_path(error, path),)))
+            self.reports.append(FileReport(showable(str(path)), self.format, problems=(_without_path(error, path),)))
             return
         except OSError as error:
-            self.reports.append(FileReport(str(path), problems=(f"cannot be read: {error.strerror or error}",)))
+            self.reports.append(
+                FileReport(showable(str(path)), problems=(f"cannot be read: {error.strerror or error}",))
+            )
             return
+
+    def _document(self, path: Path, document: Document, named: bool) -> None:
+        try:
+            name, module = importer(document, self.format)
+        except ImportFormatError as error:
+            if named:
+                raise
+            reason = _without_path(error, path).partition(";")[0]
+            self.reports.append(FileReport(showable(str(path)), skipped=reason))
+            return
+        digest = _digest(path)
+        sessions = [self._session(path, name, digest, run, n) for n, run in enumerate(module.sessions(document))]
         written = tuple(session for session in sessions if session is not None)
         skipped = None if written or document.problems else "it holds no turns"
-        self.reports.append(FileReport(str(path), name, written, document.problems.lines(), skipped))
+        self.reports.append(FileReport(showable(str(path)), name, written, document.problems.lines(), skipped))
 
     def _session(self, path: Path, name: str, digest: str, run: ImportedSession, place: int) -> SessionReport | None:
         wanted = session_id_of(run.name)
@@ -220,7 +258,12 @@ class _Import:
         session_id, existing = self._free_id(wanted, origin)
         if existing is not None:
             return SessionReport(session_id, len(existing), True)
-        header = {**run.metadata, "imported_from": name, "source": path.name, "source_digest": origin}
+        header = {
+            **_fitting(run.metadata, run.left_out),
+            "imported_from": name,
+            "source": path.name[:200],
+            "source_digest": origin,
+        }
         frames, lost = self._write(session_id, run, header)
         if not frames:
             return None
@@ -228,18 +271,12 @@ class _Import:
 
     def _write(self, session_id: str, run: ImportedSession, header: dict[str, Any]) -> tuple[int, list[str]]:
         """Record the frames of a run; a file is made when there is a first one."""
-        recorder = VCRRecorder(self.directory)
-        written = 0
-        with choosing(recorder):
+        recorder = VCRRecorder(self.directory, ambient=False)
+        written, work = 0, _Work()
+        with choosing(recorder), contextlib.closing(recorder):
             for frame in run.frames:
                 if not recorder.recording:
-                    recorder.start_session(
-                        session_id,
-                        metadata=header,
-                        tags=list(run.tags),
-                        parent_session_id=session_id_of(run.parent_session_id) if run.parent_session_id else None,
-                        forked_from_frame=run.forked_from_frame,
-                    )
+                    self._start(recorder, session_id, run, header)
                 recorder.record_past(
                     clean_name(frame.name),
                     frame.input_state,
@@ -250,8 +287,22 @@ class _Import:
                     parent=frame.parent,
                 )
                 written += 1
-            recorder.close()
+                if work.exceeded_by(frame.input_state):
+                    run.left_out.add(f"turns after frame {written - 1}: the state is too large to go on for so long")
+                    break
         return written - recorder.lost, [f"a frame that could not be stored: {why}" for why in recorder.problems]
+
+    def _start(self, recorder: VCRRecorder, session_id: str, run: ImportedSession, header: dict[str, Any]) -> None:
+        try:
+            recorder.start_session(
+                session_id,
+                metadata=header,
+                tags=[tag[:MAX_TAG] for tag in run.tags[:MAX_TAGS]],
+                parent_session_id=session_id_of(run.parent_session_id) if run.parent_session_id else None,
+                forked_from_frame=run.forked_from_frame,
+            )
+        except OSError as error:
+            raise UsageError(f"{self.directory}: cannot be written: {error.strerror or error}") from error
 
     def _free_id(self, wanted: str, origin: str) -> tuple[str, Recording | None]:
         """Return an id for a session, or the one that holds it already."""
@@ -271,7 +322,42 @@ class _Import:
         return free, None
 
 
+class _Work:
+    """How much the recorder has compared: each state with the one before it, so a long run of large ones never ends."""
+
+    def __init__(self) -> None:
+        self._frames = 0
+        self._bytes = 0
+        self._size = 0
+
+    def exceeded_by(self, state: dict[str, Any]) -> bool:
+        """Count a state, whose size is measured now and then; True when there is no end in sight."""
+        if self._frames % _MEASURED_EVERY == 0:
+            self._size = len(json.dumps(state, default=str))
+        self._frames += 1
+        self._bytes += self._size
+        return self._bytes > MAX_COMPARED_BYTES
+
+
+def _fitting(metadata: dict[str, Any], left_out: Remarks) -> dict[str, Any]:
+    """Return the metadata that fit into a header, the smaller ones first; the others are remarked on."""
+    sizes = {key: len(json.dumps(value, default=str)) for key, value in metadata.items()}
+    kept, room = set(), MAX_HEADER_BYTES
+    for key in sorted(sizes, key=sizes.__getitem__):
+        if sizes[key] <= room:
+            kept.add(key)
+            room -= sizes[key]
+        else:
+            left_out.add(f"{key}: {sizes[key]:,} bytes of metadata, more than a header takes")
+    return {key: value for key, value in metadata.items() if key in kept}
+
+
 def _origin_of(path: Path) -> tuple[str, Recording] | None:
+    """Return what a session was imported from, and the session; None for one that is not whole."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+        if not file.read().rpartition(b"\n{")[2].startswith(b'"type":"end"'):
+            return None  # the import was cut short
     try:
         recording = Recording(path)
     except RecordingError:
@@ -285,4 +371,4 @@ def _digest(path: Path) -> str:
 
 
 def _without_path(error: ImportFormatError, path: Path) -> str:
-    return str(error).removeprefix(f"{path}: ")
+    return showable(str(error).removeprefix(f"{path}: "))

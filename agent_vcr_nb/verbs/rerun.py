@@ -21,6 +21,7 @@ from agent_vcr_nb.core.recorder import VCRRecorder
 from agent_vcr_nb.core.recording import Recording
 from agent_vcr_nb.core.resume import ResumeConfig, resume
 from agent_vcr_nb.core.steps import choosing
+from agent_vcr_nb.integrations.installing import install, uninstall
 from agent_vcr_nb.verbs.agents import find_agent, run_script, script_of
 from agent_vcr_nb.verbs.definition import Place
 from agent_vcr_nb.verbs.text import one_line, outcome, paint, printable
@@ -50,6 +51,7 @@ class RecordedRun:
 def record(place: Place, command: Sequence[str], *, session: str | None = None, tag: Sequence[str] = ()) -> RecordedRun:
     """Run a Python program and record its steps; the exit code is the program's."""
     script = script_of(command)
+    install()
     recorder = VCRRecorder(place.directory)
     started = recorder.start_session(session, metadata={"command": script}, tags=list(tag))
     code = 0
@@ -66,6 +68,7 @@ def record(place: Place, command: Sequence[str], *, session: str | None = None, 
             place.complain(_traceback(error))
     finally:
         recorder.close()
+        uninstall()
     path = place.path(started.session_id)
     return RecordedRun(started.session_id, str(path), len(Recording(path)), recorder.lost, code)
 
@@ -146,8 +149,12 @@ def resume_run(
     volatile: Sequence[str] = (),
     reason: str | None = None,
     new_id: str | None = None,
+    files: bool = False,
 ) -> ResumedRun:
-    """Run the agent again from before a frame, on its edited state; earlier steps are not executed."""
+    """Run the agent again from before a frame, on its edited state; earlier steps are not executed.
+
+    With `files` the files of the session's workspace are first brought back to that frame (`vcr undo` takes it back).
+    """
     recording = Recording(place.path(session))
     recording.place(frame)
     operations = _edit(place, recording, frame, set, patch)
@@ -162,7 +169,13 @@ def resume_run(
         reason=reason,
         volatile=volatile,
     )
-    outcome_of = resume(recording, find_agent(place, agent, recording), config)
+    install()
+    runner = find_agent(place, agent, recording)
+    if files:
+        from agent_vcr_nb.verbs.files import rollback
+
+        rollback(place, recording.session_id, frame)
+    outcome_of = resume(recording, runner, config)
     child = VCRPlayer.load(recording.path.parent / f"{outcome_of.session_id}.vcr")
     ran = [s for s in (frame_summary(child, n) for n in range(len(child))) if s["provenance"] in ("live", "edited")]
     parents = {s["parent"] for s in ran}

@@ -1,18 +1,20 @@
 """Run the benchmarks and print one table: ``python -m tests.benchmarks [--gate] [NAME ...]``.
 
 Every module ``<name>_bench.py`` of this folder has ``rows()``. With ``--gate`` the exit code is 1 when a row is over
-its bar. Compare ratios, not times: both sides of a ratio are measured alternately in one run.
+its bar in two runs: another program that takes the processor for a moment is no regression. Compare ratios, not times:
+both sides of a ratio are measured alternately in one run.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 import time
 from pathlib import Path
 
-from tests.benchmarks.rows import table
+from tests.benchmarks.rows import Row, table
 
 NAMES = sorted(path.name.removesuffix("_bench.py") for path in Path(__file__).parent.glob("*_bench.py"))
 
@@ -25,15 +27,38 @@ def main() -> int:
     unknown = [name for name in given.names if name not in NAMES]
     if unknown:
         parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(NAMES)}")
-    rows = []
+    busy = _busy()
+    rows: list[Row] = []
     for name in given.names or NAMES:
-        begin = time.perf_counter()
-        rows += importlib.import_module(f"tests.benchmarks.{name}_bench").rows()
-        print(f"{name}: {time.perf_counter() - begin:.0f} s", file=sys.stderr)
+        found = _measured(name)
+        if given.gate and any(row["ok"] is False for row in found):
+            again = {row["work"]: row for row in _measured(name)}
+            found = [again.get(row["work"], row) if row["ok"] is False else row for row in found]
+        rows += found
     print(table(rows))
     over = [row["work"] for row in rows if row["ok"] is False]
     print("\n" + (f"over the bar: {'; '.join(over)}" if over else "every bar is met"))
+    if busy:
+        print(busy)
     return 1 if over and given.gate else 0
+
+
+def _busy() -> str:
+    """Return what to know of a machine that others use too, or nothing."""
+    load, processors = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0, os.cpu_count() or 1
+    if load <= processors:
+        return ""
+    return (
+        f"{load:.0f} programs wanted {processors} processors when this began: 99th percentiles and absolute times are "
+        "then mostly the scheduler's. Run it again alone."
+    )
+
+
+def _measured(name: str) -> list[Row]:
+    begin = time.perf_counter()
+    rows: list[Row] = importlib.import_module(f"tests.benchmarks.{name}_bench").rows()
+    print(f"{name}: {time.perf_counter() - begin:.0f} s", file=sys.stderr)
+    return rows
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ State = dict[str, Any]
 
 def small_state(number: int) -> State:
     """114 bytes as compact JSON."""
-    task, answer = "the capital of France", "It is Paris, on the river Seine: ok."
+    task, answer = "the capital of France", "It is Paris, on the river Seine. ok"
     return {"task": task, "step": 1000 + number % 9000, "notes": ["ask", "read"], "answer": answer}
 
 

@@ -30,6 +30,9 @@ class Run:
             "messages": [{"role": "assistant", "content": f"message {n}"} for n in range(number + (side == "output"))],
         })
 
+    def writers(self, path):
+        return [{"frame": n, "key": self.steps[n]["key"], "op": "replace", "side": "output"} for n in (0, 4, 6)]
+
     def refresh(self):
         return 0
 

@@ -24,14 +24,20 @@ FLAGS = [
 ARTIFACTS = Path(__file__).parent.parent / "artifacts"
 
 
+def find_chromium() -> str:
+    """Return the path of the system's Chromium; without one skip with the line that installs it, and fail in CI."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is not None:
+        return found
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"no Chromium for the browser tests. Install it: {INSTALL}")
+    pytest.skip(f"no Chromium. To run the browser tests: {INSTALL}")
+
+
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[object]:
     """The system's Chromium, headless, with an empty profile."""
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if found is None and os.environ.get("CI") == "true":
-        pytest.fail(f"no Chromium for the browser tests. Install it: {INSTALL}")
-    if found is None:
-        pytest.skip(f"no Chromium. To run the browser tests: {INSTALL}")
+    found = find_chromium()
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

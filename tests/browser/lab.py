@@ -110,8 +110,8 @@ class Watch:
 
     def check(self) -> None:
         """Fail when there was anything."""
-        assert self.errors == []
-        assert self.strangers == []
+        assert self.errors == [], self.errors
+        assert self.strangers == [], self.strangers
 
 
 @dataclass(frozen=True)
@@ -151,17 +151,23 @@ class Notebook:
         failures = self.page.locator("[data-mime-type='application/vnd.jupyter.stderr']")
         assert failures.all_inner_texts() == []
 
-    def start_next_cell(self) -> None:
-        """Run the selected cell without waiting for its end."""
-        self.page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-cell-and-select-next') }")
+    def run(self, *cells: int) -> None:
+        """Run cells, counted from 0, each to its end."""
+        for cell in cells:
+            self._select(cell)
+            self.command("notebook:run-cell")
 
-    def kernel_is_busy(self) -> None:
-        """Wait until a cell is running."""
-        self.page.wait_for_function(f"() => {KERNEL}.status === 'busy'")
+    def start(self, cell: int) -> None:
+        """Run a cell without waiting for its end."""
+        self._select(cell)
+        self.page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-cell') }")
 
-    def kernel_is_idle(self) -> None:
-        """Wait until no cell is running."""
-        self.page.wait_for_function(f"() => {KERNEL}.status === 'idle'", timeout=60_000)
+    def _select(self, cell: int) -> None:
+        self.page.evaluate(f"() => {{ window.jupyterapp.shell.currentWidget.content.activeCellIndex = {cell} }}")
+
+    def restart_kernel(self) -> None:
+        """Restart the kernel, so that it forgets everything."""
+        self.page.evaluate(f"() => {KERNEL}.restart()")
 
     def value(self, expression: str) -> object:
         """Return the JSON value of an expression in the kernel, now."""
@@ -178,7 +184,11 @@ class Notebook:
         deadline = time.monotonic() + seconds
         while (found := self.value(expression)) != expected and time.monotonic() < deadline:
             self.page.wait_for_timeout(50)
-        assert found == expected
+        assert found == expected, f"{expression} is {found}, expected {expected}"
+
+    def output(self, cell: int) -> object:
+        """Return the output area of a cell, counted from 0."""
+        return self.page.locator(".jp-Notebook .jp-Cell").nth(cell).locator(".jp-OutputArea-output")
 
     def use_theme(self, name: str) -> None:
         """Switch the theme: "JupyterLab Light" or "JupyterLab Dark"."""

@@ -18,7 +18,10 @@ def opened(notebook):
 @pytest.fixture
 def debugger(opened, page):
     """The notebook with the run loaded anew: first frame, no edit, the state before it on show."""
-    opened.expect_value("debugger.load(run)", None)
+    epoch = opened.value("debugger.clear() or debugger.load(run) or debugger.scrubber.epoch")
+    scrubber = page.get_by_test_id("vcr-scrubber")
+    expect(scrubber).to_have_attribute("data-epoch", str(epoch))
+    expect(scrubber).to_have_attribute("data-count", "10")
     page.get_by_role("tab", name="Before").click()
     return opened
 
@@ -91,6 +94,21 @@ def test_changes_show_what_the_step_did(debugger, page, slider, tree):
     shows(tree, 1)
     change = tree.get_by_role("list", name="Changes").get_by_role("listitem")
     expect(change).to_have_text(['+/messages/1{"role":"assistant","content":"message 1"}'])
+
+
+def test_a_click_on_a_value_finds_the_frames_that_changed_it(debugger, page, slider, tree):
+    shows(tree, 0)
+    tree.locator(".jse-value", has_text="use Flask").click()
+    page.get_by_role("button", name="When did this change?").click()
+    history = page.get_by_test_id("vcr-history")
+    expect(history).to_contain_text("3 frames changed /plan")
+    expect(history.get_by_role("listitem")).to_have_text(
+        ["0 step_0#1 (replace)", "4 step_4#1 (replace)", "6 step_6#1 (replace)"]
+    )
+    history.get_by_role("button", name="Go to frame 4").click()
+    shows(tree, 4)
+    expect(slider).to_have_attribute("aria-valuenow", "4")
+    debugger.expect_value("debugger.frame", 4)
 
 
 def test_an_edit_in_the_tree_waits_as_a_json_patch_for_the_resume(debugger, page, slider, tree):

@@ -5,6 +5,7 @@ import datetime as dt
 from agent_vcr_nb.core.frame import Status
 from agent_vcr_nb.core.player import VCRPlayer
 from agent_vcr_nb.core.recorder import VCRRecorder
+from agent_vcr_nb.core.steps import active_recorder
 
 
 def test_a_past_step_keeps_its_own_time_and_one_without_has_none(tmp_path):
@@ -19,3 +20,12 @@ def test_a_past_step_keeps_its_own_time_and_one_without_has_none(tmp_path):
     assert first.timestamp == when
     assert second.timestamp is None
     assert (second.status, second.parent, second.output_state) == (Status.ERROR, 0, {})
+
+
+def test_a_recorder_that_is_not_ambient_leaves_the_steps_of_the_process_to_another(tmp_path):
+    recorder, importing = VCRRecorder(tmp_path), VCRRecorder(tmp_path, ambient=False)
+    recorder.start_session("live")
+    importing.start_session("import")
+    assert active_recorder() is recorder
+    recorder.close()
+    importing.close()

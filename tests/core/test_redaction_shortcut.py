@@ -36,7 +36,7 @@ SECRETS = {
 }
 PHRASES = {
     "azure-key": ("AccountName=x;AccountKey=", "t" * 44 + "=="),
-    "bearer": ("Authorization: Bearer ", "u" * 32),
+    "bearer": ("Authorization: Bearer ", "u1" * 16),
     "url-password": ("postgres://", "admin:hunter2"),
     "assignment": ("PASSWORD=", "correct-horse"),
 }

@@ -6,18 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from agent_vcr_nb.core import recording
-from agent_vcr_nb.core.recording import Segment
+from agent_vcr_nb.core import segment as scanning
+from agent_vcr_nb.core.journal import make_line
+from agent_vcr_nb.core.segment import Segment
 
 HEADER = b'{"type":"session","data":{}}'
 
 
 def frame(number: int) -> bytes:
-    return b'{"type":"frame","data":{"number":%d,"key":"a"},"crc":"00000000"}' % number
+    return make_line("frame", {"number": number, "key": "a"})[:-1]
 
 
 def start(number: int) -> bytes:
-    return b'{"type":"start","data":{"number":%d,"key":"a"},"crc":"00000000"}' % number
+    return make_line("start", {"number": number, "key": "a"})[:-1]
 
 
 def scanned(tmp_path: Path, lines: list[bytes]) -> tuple[Segment, list[int]]:
@@ -32,7 +33,7 @@ def scanned(tmp_path: Path, lines: list[bytes]) -> tuple[Segment, list[int]]:
 
 @pytest.fixture(params=[7, 64, 1 << 20], ids="chunks of {} bytes".format)
 def chunk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recording, "_CHUNK", request.param)
+    monkeypatch.setattr(scanning, "_CHUNK", request.param)
 
 
 @pytest.mark.usefixtures("chunk")
@@ -84,7 +85,7 @@ def test_frames_of_ai_agent_vcr_are_numbered_by_their_order(tmp_path: Path) -> N
 
 
 def test_a_line_of_many_chunks_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recording, "_CHUNK", 16)
+    monkeypatch.setattr(scanning, "_CHUNK", 16)
     long = frame(1)[:-20] + b"x" * 5000 + frame(1)[-20:]
     segment, places = scanned(tmp_path, [frame(0), long, frame(2)])
     assert list(segment.frame_at) == places

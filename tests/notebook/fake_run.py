@@ -52,6 +52,9 @@ class Run:
             raise FrameNotFoundError(f"frame {number} has no output state: it failed")
         return json.dumps({"number": number, "side": side})
 
+    def writers(self, path: str) -> list[dict[str, Any]]:
+        return [{"frame": 1, "key": "step#1", "op": "replace", "side": "output"}]
+
     def refresh(self) -> int:
         came, self.news = self.news, 0
         return came

@@ -34,11 +34,12 @@ def test_a_look_at_a_growing_run_sends_what_is_new():
     run = Run(1)
     scrubber = FrameScrubber(run)
     sent = messages(scrubber)
+    scrubber._receive(scrubber, {"kind": "hello", "have": 0}, [])
     run.add(status="running")
     assert scrubber.look() == 1
     run.end(1)
     assert scrubber.look() == 1
-    assert [message["kind"] for message in sent] == ["frames", "changed"]
+    assert [message["kind"] for message in sent] == ["frames", "frames", "changed"]
     assert scrubber.look() == 0
 
 
@@ -72,4 +73,4 @@ def test_another_run_starts_at_its_first_frame_under_a_new_epoch():
     scrubber = FrameScrubber(Run(3))
     scrubber.frame = 2
     scrubber.load(Run(1))
-    assert (scrubber.frame, scrubber.epoch, len(scrubber.feed.rows)) == (0, 1, 1)
+    assert (scrubber.frame, scrubber.epoch, scrubber.feed.source.count) == (0, 1, 1)

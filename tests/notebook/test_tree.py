@@ -93,9 +93,22 @@ def test_a_frame_that_is_not_there_yet_is_told_when_it_comes(run, tree, sent):
 
     receive(tree, kind="state", frame=3, side="input")
     run.add()
-    tree.forget(News(3, [[]], []))
+    tree.forget(News(3, 4, []))
     assert [message["kind"] for message in sent] == ["absent", "stale"]
     assert sent[1]["frames"] == [3]
+
+
+def test_the_frames_that_changed_a_path_are_told(tree, sent):
+    receive(tree, kind="writers", path="/number")
+    assert sent[0]["path"] == "/number"
+    assert [writer["frame"] for writer in sent[0]["writers"]] == [1]
+
+
+def test_a_state_that_cannot_be_read_is_answered_and_told_in_the_widget(run, tree, sent):
+    run.state = lambda number, side: 1 / 0
+    tree._receive(tree, {"kind": "state", "frame": 0, "side": "input"}, [])
+    assert sent[0]["kind"] == "failure"
+    assert tree.error == "ZeroDivisionError: division by zero"
 
 
 def test_only_the_states_that_the_page_asks_for_are_read(run, tree):
@@ -103,10 +116,14 @@ def test_only_the_states_that_the_page_asks_for_are_read(run, tree):
     assert run.asked == []
 
 
-def test_another_run_has_no_edits_of_the_one_before(tree, sent):
+def test_every_run_has_its_own_edits(run, tree, sent):
     edit(tree, 1, REPLACE)
-    tree.load(Run(1))
+    other = Run(1)
+    other.session_id = "other"
+    tree.load(other)
     assert (tree.edits, tree.epoch, tree.frame) == ({}, 1, 0)
+    tree.load(run)
+    assert tree.edits == {1: [REPLACE]}
 
 
 def test_a_side_that_a_frame_does_not_have_is_an_error_in_the_widget(tree):

@@ -13,7 +13,7 @@ from agent_vcr_nb.integrations.importers.document import Document, open_document
 
 __all__ = ["FORMATS", "Document", "ImportedFrame", "ImportedSession", "Importer", "importer", "open_document"]
 
-FORMATS = ("ai-agent-vcr", "inspect-ai", "who-and-when", "swe-agent", "mini-swe-agent")
+FORMATS = ("ai-agent-vcr", "inspect-ai", "swe-agent", "who-and-when", "mini-swe-agent")
 """Names of the formats, the most particular first."""
 
 

@@ -19,6 +19,7 @@ from agent_vcr_nb.core.journal import check_session_id
 
 MAX_NOTES = 50
 """Remarks kept of one kind; the others are counted."""
+MAX_REMARK = 300
 MAX_ID = 120
 """Leaves room for ``-2`` and so on within the 128 characters of a session id."""
 MAX_NAME = 200
@@ -32,7 +33,9 @@ class Remarks:
         self._untold = 0
 
     def add(self, remark: str) -> None:
-        """Keep a remark."""
+        """Keep a remark, as text that can be shown anywhere."""
+        remark = showable(remark)
+        remark = remark if len(remark) <= MAX_REMARK else f"{remark[:MAX_REMARK]}…"
         if remark in self._told:
             return
         if len(self._told) < MAX_NOTES:
@@ -242,6 +245,11 @@ def clean_name(name: str) -> str:
     text = name.encode("utf-8", "replace").decode()
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return text[:MAX_NAME] or "step"
+
+
+def showable(text: str) -> str:
+    """Return a text without lone surrogates, which no terminal and no JSON takes."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def own_name(path: Path) -> str:

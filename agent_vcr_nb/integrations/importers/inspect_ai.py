@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from agent_vcr_nb.core.frame import FrameMetadata, FrameType
+from agent_vcr_nb.integrations.importers.archive import Archive
 from agent_vcr_nb.integrations.importers.common import (
     Conversation,
     ImportedFrame,
@@ -23,10 +24,10 @@ from agent_vcr_nb.integrations.importers.common import (
     own_name,
     session_id_of,
 )
-from agent_vcr_nb.integrations.importers.document import Archive, Document
+from agent_vcr_nb.integrations.importers.document import Document
 
 _MEMBER = re.compile(r"samples/[^/]+\.json")
-MAX_EXPANDED = 1 << 30
+MAX_EXPANDED = 256 << 20
 """Characters that attachments may add to one sample: the same one may be referred to without end."""
 MAX_MESSAGES = 100_000
 MAX_INSIDE = 20
@@ -64,6 +65,8 @@ def _log(document: Document) -> tuple[Part, Iterator[Part]]:
         log = Part(document.value, "", document.problems)
         return log, log.parts("samples")
     archive = document.archive
+    if archive.problem is not None:
+        document.problems.add(archive.problem)
     header: Any = None
     for name in ("header.json", "_journal/start.json"):
         if header is None and name in archive:
@@ -100,6 +103,8 @@ class _Sample:
         self._talk = Conversation()
         self._around: list[str] = []
         self._number = 0
+        self._pool: list[Any] | None = None
+        self._skipped: Counter[str] = Counter()
 
     def metadata(self) -> dict[str, Any]:
         """Return what is known of the run as a whole."""
@@ -118,17 +123,14 @@ class _Sample:
         events = self.sample.items("events")
         if not events and self.sample.get("transcript"):
             events = self.sample.part("transcript").items("events")
-        if not events:
+        for frame in self._from_events(events, f"{self.sample.pointer}/events", None, MAX_INSIDE):
+            self._number += 1
+            yield frame
+        if self._skipped:
+            kinds = ", ".join(f"{kind} ({count})" for kind, count in sorted(self._skipped.items()))
+            self.left_out.add(f"events that are no steps: {kinds}")
+        if not self._number:
             yield from self._from_messages()
-        else:
-            self._skipped: Counter[str] = Counter()
-            pointer = f"{self.sample.pointer}/events"
-            for frame in self._from_events(events, pointer, None, MAX_INSIDE):
-                self._number += 1
-                yield frame
-            if self._skipped:
-                kinds = ", ".join(f"{kind} ({count})" for kind, count in sorted(self._skipped.items()))
-                self.left_out.add(f"events that are no steps: {kinds}")
         yield from self._ending(events)
 
     # -------------------------------------------------------------------------------------------- events
@@ -164,7 +166,7 @@ class _Sample:
         return {"inside": "/".join(self._around[-8:]) or None, **more}
 
     def _on_model(self, event: Part, parent: int | None) -> ImportedFrame:
-        self._talk.messages = self._messages(self._input(event))
+        self._talk.messages = self._input(event)
         output = event.part("output")
         choices = [choice for choice in output.parts("choices") if isinstance(choice.get("message"), dict)]
         answers = self._messages([choice.get("message") for choice in choices[:1]])
@@ -234,6 +236,7 @@ class _Sample:
     # -------------------------------------------------------------------------------------------- messages
 
     def _from_messages(self) -> Iterator[ImportedFrame]:
+        self._talk = Conversation()
         begun = False
         for message in self.sample.parts("messages"):
             role = message.text("role") or "user"
@@ -260,8 +263,11 @@ class _Sample:
         """Return the messages of a call, which newer logs keep once and refer to by ranges."""
         refs = event.items("input_refs")
         if not refs:
-            return event.items("input")
-        pool = self.sample.items("message_pool") or self.sample.part("events_data").items("messages")
+            return self._messages(event.items("input"))
+        if self._pool is None:
+            pool = self.sample.items("message_pool") or self.sample.part("events_data").items("messages")
+            self._pool = self._messages(pool)
+        pool = self._pool
         found: list[Any] = []
         for ref in refs:
             if not (isinstance(ref, list) and len(ref) == 2 and all(type(end) is int for end in ref)):

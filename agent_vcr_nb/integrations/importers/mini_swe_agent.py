@@ -74,6 +74,9 @@ def _frames(messages: list[Part], info: Part, left_out: Remarks) -> Iterator[Imp
         if not begun and role in ("system", "user"):
             talk.messages.append(without(message.value, "extra"))  # the task: the state that the run starts with
             continue
+        if role is None:
+            message.problems.add(f"{message.pointer}/role: expected a text, found nothing")
+            continue
         begun = True
         extra = message.part("extra")
         shown = without(message.value, "extra")
@@ -119,6 +122,7 @@ def _model_figures(extra: Part, model: str | None) -> FrameMetadata:
     return figures(
         model=response.text("model") or model,
         cost_usd=extra.number("cost"),
+        custom={"actions": extra.get("actions") or None},
         tokens_input=usage.count("prompt_tokens"),
         tokens_output=usage.count("completion_tokens"),
         tokens_used=usage.count("total_tokens"),

@@ -77,7 +77,7 @@ def sessions(document: Document) -> Iterator[ImportedSession]:
 def _name_of(document: Document, stem: str) -> str:
     """Return the folder's name where that is the run and the file's is only the task."""
     folder = document.path.absolute().parent
-    if stem not in folder.name:
+    if f"__{stem}__" not in f"__{folder.name}__":
         return stem
     return f"{folder.parent.name}-{stem}" if folder.name == stem else folder.name
 
@@ -103,16 +103,16 @@ def _frames(run: Part, info: Part, model: Any, left_out: Remarks) -> Iterator[Im
             left_out.add(f"/history after its start: it has {len(turns)} answers, and /trajectory {len(steps)} steps")
         turns = [(None, []) for _ in steps]
     named = model if isinstance(model, str) else None
+    before, after = _environments(steps)
     for number, (answer, replies) in enumerate(turns):
         step = steps[number] if steps else Part({}, "", run.problems)
         _remark(step, left_out)
-        environment, afterwards = _environment(step)
-        if environment and not afterwards:
-            talk.more = {"environment": environment}
+        if before.get(number):
+            talk.more = {"environment": before[number]}
         said = answer or {"role": "assistant", "content": step.get("response")}
         thought = {"thought": step.text("thought") if steps else None}
         yield talk.turn("model", FrameType.LLM_CALL, [said], figures(model=named, custom=thought))
-        yield from _command(talk, step, answer, replies, environment if afterwards else None)
+        yield from _command(talk, step, answer, replies, after.get(number))
     status = info.text("exit_status") or ""
     if status and not status.startswith("submitted"):
         failed = (status, f"the run ended with {status}, without a submission")
@@ -152,18 +152,24 @@ def _turns_of_history(run: Part) -> tuple[list[Any], list[tuple[dict[str, Any] |
     return start, turns
 
 
-def _environment(step: Part) -> tuple[Any, bool]:
-    """Return what the environment told of itself, and whether that was after the command.
+def _environments(steps: list[Part]) -> tuple[dict[int, Any], dict[int, Any]]:
+    """Return what the environment told of itself before and after the command of each step, by the step's number.
 
     Up to SWE-agent 0.7 it is a JSON text taken before the command, since 1.0 an object taken after it.
     """
-    state = step.get("state")
-    if isinstance(state, str):
+    before: dict[int, Any] = {}
+    after: dict[int, Any] = {}
+    for number, step in enumerate(steps):
+        state = step.get("state")
+        if not isinstance(state, str):
+            after[number] = state
+            continue
         try:
-            return json.loads(state), False
+            state = json.loads(state)
         except (ValueError, RecursionError):
-            return state.strip(), False
-    return state, True
+            state = state.strip()
+        before[number] = after[number - 1] = state
+    return before, after
 
 
 def _command_name(action: Any) -> str:

@@ -22,13 +22,17 @@ from agent_vcr_nb.integrations.importers.common import (
 from agent_vcr_nb.integrations.importers.document import Document
 
 _TOOLS = {"computerterminal", "computer_terminal", "terminal"}
+_FIRST = {"history", "question", "ground_truth", "is_corrected", "is_correct", "question_ID", "level"}
 _LABELS = ("mistake_agent", "mistake_step", "mistake_reason", "mistake_type")
 
 
 def recognises(document: Document) -> bool:
     """Tell whether the content is a run of this data set."""
     value = document.value
-    return document.kind == "json" and isinstance(value, dict) and "history" in value and "mistake_step" in value
+    if document.kind != "json" or not isinstance(value, dict) or "history" not in value:
+        return False
+    # The labels come last: a file that is cut off has the turns and not the labels.
+    return "mistake_step" in value or (bool(document.problems) and set(value) <= _FIRST)
 
 
 def sessions(document: Document) -> Iterator[ImportedSession]:
@@ -53,6 +57,8 @@ def _frames(run: Part) -> Iterator[ImportedFrame]:
     history = run.items("history")
     if mistaken is not None and mistaken >= len(history):
         run.problems.add(f"/mistake_step: {mistaken}, and /history has {len(history)} turns: no frame is marked")
+    if history and history[-1] == {}:
+        history = history[:-1]  # what a cut leaves of a turn
     for number, value in enumerate(history):
         # A damaged turn is a frame too: without it the labels would point at another one.
         turn = Part(value, f"/history/{number}", run.problems)

@@ -1,6 +1,7 @@
 // The frame scrubber on the page: strip, buttons, label, legend.
 import { selectionOf } from "../shared/bus.js";
-import { alertLine, button, element, icon, keepKeys, oncePerPaint, watchTheme } from "../shared/dom.js";
+import { alertLine, button, element, hideSavedView, icon, keepKeys, oncePerPaint, watchTheme } from "../shared/dom.js";
+import { save, tell } from "../shared/kernel.js";
 import { TYPES } from "../shared/types.js";
 import { LANE, MARKS, OVERVIEW, drawCells, drawOverview, drawWindow, palette, prepare } from "./draw.js";
 import {
@@ -57,7 +58,7 @@ class ScrubberView {
     this.selection = selectionOf(model.get("group"));
     this.alert = alertLine(() => {
       model.set("error", "");
-      model.save_changes();
+      save(model, this.alert.show);
     });
     this.overview = element("canvas", { class: "vcr-overview", "aria-hidden": "true", "data-testid": "vcr-overview" });
     this.strip = element("canvas", { class: "vcr-strip", "aria-hidden": "true" });
@@ -98,7 +99,7 @@ class ScrubberView {
       this.alert.node,
     );
     this.repaint = oncePerPaint(() => this.paint());
-    this.save = oncePerPaint(() => this.model.save_changes());
+    this.save = oncePerPaint(() => save(this.model, this.alert.show));
   }
 
   start() {
@@ -108,9 +109,11 @@ class ScrubberView {
     const resize = new ResizeObserver(this.repaint);
     resize.observe(this.slider);
     this.#cleanUp.push(() => resize.disconnect(), watchTheme(this.repaint), this.selection.lead());
+    this.#cleanUp.push(this.selection.listen((frame) => this.go(frame)));
+    this.#cleanUp.push(hideSavedView(this.model.get("group")));
     this.selection.select(this.frame);
     this.alert.show(this.model.get("error"));
-    this.model.send({ kind: "hello", have: 0 });
+    this.tell({ kind: "hello", have: 0 });
     this.repaint();
   }
 
@@ -121,6 +124,11 @@ class ScrubberView {
 
   get frame() {
     return /** @type {number} */ (this.model.get("frame"));
+  }
+
+  /** @param {Record<string, unknown>} message */
+  tell(message) {
+    tell(this.model, message, this.alert.show);
   }
 
   /** @param {string} event @param {(...args: any[]) => void} handler */
@@ -142,7 +150,7 @@ class ScrubberView {
   #startOver() {
     this.store = new FrameStore();
     this.#askedAround = -Infinity;
-    this.model.send({ kind: "hello", have: 0 });
+    this.tell({ kind: "hello", have: 0 });
     this.repaint();
   }
 
@@ -151,7 +159,7 @@ class ScrubberView {
     if (message.epoch !== this.model.get("epoch")) return;
     if (message.kind === "frames") {
       const whole = this.store.append(message.at, message.rows);
-      if (!whole) this.model.send({ kind: "hello", have: this.store.count });
+      if (!whole) this.tell({ kind: "hello", have: this.store.count });
       if (this.isFollowing) this.go(this.store.count - 1);
     } else if (message.kind === "changed") {
       this.store.change(message.rows);
@@ -265,7 +273,7 @@ class ScrubberView {
     if (this.store.count === 0 || Math.abs(this.frame - this.#askedAround) < DETAIL_REACH / 2) return;
     this.#askedAround = this.frame;
     const at = Math.max(0, this.frame - DETAIL_REACH);
-    this.model.send({ kind: "details", at, stop: this.frame + DETAIL_REACH });
+    this.tell({ kind: "details", at, stop: this.frame + DETAIL_REACH });
   }
 
   paint() {
@@ -302,6 +310,7 @@ class ScrubberView {
     this.errors.disabled = nextError(rows, -1) === null;
     this.root.dataset.count = String(count);
     this.root.dataset.frame = String(this.frame);
+    this.root.dataset.epoch = String(this.model.get("epoch"));
     this.#writeLegend();
   }
 

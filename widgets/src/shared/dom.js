@@ -95,6 +95,18 @@ export function isDark(root) {
   return red + green + blue < 384;
 }
 
+/**
+ * Hide the view that is saved with the notebook while the live widget is on the page.
+ * @param {string} group id of the debugger
+ * @returns {() => void} shows it again
+ */
+export function hideSavedView(group) {
+  if (!/^\w+$/.test(group)) return () => {};
+  const rule = element("style", {}, `.vcr-saved-${group} { display: none; }`);
+  document.head.append(rule);
+  return () => rule.remove();
+}
+
 /** @param {() => void} work @returns {() => void} runs `work` once before the next paint, however often it is asked */
 export function oncePerPaint(work) {
   let asked = false;

@@ -3,8 +3,10 @@ import { immutableJSONPatch } from "immutable-json-patch";
 import { createJSONEditor } from "vanilla-jsoneditor";
 import { selectionOf } from "../shared/bus.js";
 import { alertLine, button, element, isDark, keepKeys, watchTheme } from "../shared/dom.js";
+import { save, tell } from "../shared/kernel.js";
 import { changeList } from "./changes.js";
-import { StateCache, plainOperations, preview, tagOf, valueAt } from "./model.js";
+import { StateCache, plainOperations, pointerOf, preview, tagOf, valueAt } from "./model.js";
+import { answer, question } from "./writers.js";
 
 /** @typedef {import("../shared/types.js").Model} Model */
 /** @typedef {import("../shared/types.js").Side} Side */
@@ -52,6 +54,10 @@ class TreeView {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #resting;
   #wasRefused = false;
+  /** JSON Pointer of what is selected in the editor; empty when nothing is. */
+  #path = "";
+  /** The last answer to "when did this change?". @type {{path: string, writers: import("./writers.js").Writer[]}} */
+  #writers = { path: "", writers: [] };
 
   /** @param {Model} model */
   constructor(model) {
@@ -59,7 +65,7 @@ class TreeView {
     this.selection = selectionOf(model.get("group"));
     this.alert = alertLine(() => {
       model.set("error", "");
-      model.save_changes();
+      save(model, this.alert.show);
     });
     this.title = element("div", { class: "vcr-title" });
     this.tabs = element("div", { class: "vcr-tabs", role: "tablist", "aria-label": "State" });
@@ -67,6 +73,7 @@ class TreeView {
     this.note = element("p", { class: "vcr-empty", hidden: "" });
     this.editorBox = element("div", { class: "vcr-editor" });
     this.changes = element("div", { class: "vcr-diff", tabindex: "0", hidden: "" });
+    this.history = element("div", { class: "vcr-history", hidden: "", "data-testid": "vcr-history" });
     this.edit = element("div", { class: "vcr-edit", hidden: "", "data-testid": "vcr-edit" });
     this.panel = element("div", { role: "tabpanel" }, this.note, this.editorBox, this.changes);
     this.root = element(
@@ -74,6 +81,7 @@ class TreeView {
       { class: "vcr-widget vcr-tree", "aria-label": "State tree", "data-testid": "vcr-tree" },
       element("div", { class: "vcr-head" }, this.tabs, this.title),
       this.panel,
+      this.history,
       this.edit,
       this.alert.node,
     );
@@ -100,6 +108,11 @@ class TreeView {
     for (const undo of this.#cleanUp.splice(0)) undo();
     clearTimeout(this.#resting);
     this.#editor?.destroy();
+  }
+
+  /** @param {Record<string, unknown>} message */
+  tell(message) {
+    tell(this.model, message, this.alert.show);
   }
 
   /** @param {string} event @param {(...args: any[]) => void} handler */
@@ -139,6 +152,7 @@ class TreeView {
     this.#cache.clear();
     this.#failures.clear();
     this.#asked.clear();
+    this.#writers = { path: "", writers: [] };
     this.#shown = "";
     this.show();
   }
@@ -160,6 +174,10 @@ class TreeView {
       // Remembered as a failure, so that it is not asked for again before the kernel says that the frame has come.
       this.#asked.delete(key);
       this.#failures.set(key, `the run has no frame ${message.frame} yet`);
+    } else if (message.kind === "writers") {
+      this.#writers = message;
+      this.#showHistory();
+      return;
     } else if (message.kind === "patch") {
       this.#takePatch(message);
     } else if (message.kind === "stale") {
@@ -196,7 +214,7 @@ class TreeView {
   /** @param {number} frame @param {Side} side */
   #ask(frame, side) {
     this.#asked.add(`${frame}/${side}`);
-    this.model.send({ kind: "state", frame, side });
+    this.tell({ kind: "state", frame, side });
   }
 
   /** @param {number} frame @param {Side} side */
@@ -223,12 +241,38 @@ class TreeView {
     this.#resting = setTimeout(() => this.#fetchAhead(), REST_MS);
   }
 
+  /** Select a frame here, and through the page's selection in the scrubber. @param {number} frame */
+  #go(frame) {
+    if (this.selection.led) return this.selection.select(frame);
+    this.model.set("frame", frame);
+    save(this.model, this.alert.show);
+  }
+
+  #showHistory() {
+    const path = this.#path;
+    this.history.hidden = path === "" || this.#tab === "changes";
+    if (this.history.hidden) return;
+    const known = this.#writers.path === path;
+    this.history.replaceChildren(
+      known
+        ? answer(path, this.#writers.writers, this.#frame, (frame) => this.#go(frame))
+        : question(path, () => this.tell({ kind: "writers", path })),
+    );
+  }
+
+  /** @param {import("vanilla-jsoneditor").JSONEditorSelection | undefined} selection */
+  #onSelect(selection) {
+    const keys = selection && "path" in selection ? selection.path : selection && "anchorPath" in selection ? selection.anchorPath : [];
+    this.#path = pointerOf(keys);
+    this.#showHistory();
+  }
+
   viewId = Math.random().toString(36).slice(2);
 
   /** @param {Operation[]} operations @param {Operation[]} undo */
   #sendEdit(operations, undo) {
     this.#editsOnTheirWay += 1;
-    this.model.send({
+    this.tell({
       kind: "edit",
       frame: this.#editorFrame,
       operations: plainOperations(operations),
@@ -247,6 +291,7 @@ class TreeView {
     }
     this.root.dataset.frame = String(this.#frame);
     this.root.dataset.ready = "false";
+    this.#showHistory();
     if (this.#tab === "changes") this.#showChanges();
     else this.#showState(this.#tab);
   }
@@ -330,6 +375,7 @@ class TreeView {
         const value = "json" in content ? content.json : JSON.parse(content.text);
         this.#sendEdit([{ op: "replace", path: "", value }], []);
       },
+      onSelect: (selection) => this.#onSelect(selection),
       onRenderMenu: (items) => items.filter(isKept),
       onClassName: (path, value) => {
         if (path.at(-1) === "$t") return "vcr-tag";
@@ -360,8 +406,8 @@ class TreeView {
         element("strong", {}, `Edit before frame ${frame}`),
         element("span", { class: "vcr-was" }, "used by "),
         element("code", {}, `%vcr resume ${frame}`),
-        button("Undo the last edit", () => this.model.send({ kind: "undo", frame, by: `${this.viewId}/undo` }), "undo"),
-        button("Drop all edits of this frame", () => this.model.send({ kind: "clear", frame, by: `${this.viewId}/undo` }), "clear"),
+        button("Undo the last edit", () => this.tell({ kind: "undo", frame, by: `${this.viewId}/undo` }), "undo"),
+        button("Drop all edits of this frame", () => this.tell({ kind: "clear", frame, by: `${this.viewId}/undo` }), "clear"),
       ),
       element("ol", { class: "vcr-operations", "aria-label": "JSON Patch" }, ...operations),
     );

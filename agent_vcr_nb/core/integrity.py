@@ -1,0 +1,110 @@
+"""Checks every line and every state of a recording, and tells each damage in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from agent_vcr_nb.core.encoding import TAG, Json
+from agent_vcr_nb.core.errors import FrameNotFoundError, RecordingError
+from agent_vcr_nb.core.frame import Status
+from agent_vcr_nb.core.journal import SCHEMA, line_is_whole
+from agent_vcr_nb.core.segment import Segment
+
+if TYPE_CHECKING:
+    from agent_vcr_nb.core.player import VCRPlayer
+
+__all__ = ["check_integrity"]
+
+
+def check_integrity(player: VCRPlayer) -> dict[str, Any]:
+    """Return ``{ok, issues, frame_count, skipped_lines, running, session_id}``; raises nothing for a damaged file."""
+    recording = player.recording
+    player.refresh()
+    issues: list[str] = []
+    if recording.header.get("schema") is None:
+        issues.append(f"{recording.path.name}: the header line is damaged; the frames are not")
+    for segment in recording.segments:
+        issues.extend(_damaged_lines(segment, sealed=recording.header.get("schema") in (SCHEMA, None)))
+    issues.extend(_missing_frames(player))
+    running = 0
+    for number in range(len(recording)):
+        status = player.head(number).get("status")
+        running += status == Status.RUNNING
+        if status != Status.DAMAGED:
+            issues.extend(_damaged_states(player, number))
+    lost = sum(end.get("lost") or 0 for end in recording.others("end")[-1:])
+    if lost:
+        issues.append(f"{lost} frames could not be stored while recording")
+    issues = list(dict.fromkeys(issues))
+    return {
+        "ok": not issues,
+        "issues": issues,
+        "frame_count": len(recording),
+        "skipped_lines": sum(len(segment.bad) for segment in recording.segments),
+        "running": running,
+        "session_id": player.session_id,
+    }
+
+
+def _damaged_lines(segment: Segment, *, sealed: bool) -> Iterator[str]:
+    """Tell of lines that are not as they were written; one without a checksum is one where lines are `sealed`."""
+    name = segment.path.name
+    for begin, end in segment.bad:
+        yield f"{name} byte {begin}: a damaged line ({end - begin} bytes) was passed over"
+    places = [
+        *zip(segment.frame_at, segment.frame_end, strict=True),
+        *zip(segment.start_at, segment.start_end, strict=True),
+    ]
+    for begin, end in [*segment.other, *(place for place in places if place[0] >= 0)]:
+        try:
+            whole = line_is_whole(segment.read(begin, end))
+        except RecordingError as error:
+            yield str(error)
+            continue
+        if whole is False or (whole is None and sealed):
+            yield f"{name} byte {begin}: the line is not as it was written"
+    torn = segment.size() - segment.position
+    if torn:
+        yield f"{name}: {torn} bytes at the end are no whole line: a write was cut short"
+
+
+def _missing_frames(player: VCRPlayer) -> Iterator[str]:
+    """Tell of frames that cannot be listed, those in a row at once."""
+    begin = None
+    count = len(player)
+    for number in range(count + 1):
+        damaged = number < count and player.head(number).get("status") == Status.DAMAGED
+        if damaged and begin is None:
+            begin = number
+        if not damaged and begin is not None:
+            which = f"frame {begin}" if number == begin + 1 else f"frames {begin} to {number - 1}"
+            yield f"{player.session_id} {which}: {player.head(begin)['metadata']['error_message']}"
+            begin = None
+
+
+def _damaged_states(player: VCRPlayer, number: int) -> Iterator[str]:
+    for side in ("input", "output"):
+        try:
+            tree = player.recording.state(number, side)
+            for tag in _blobs(tree):
+                player.recording.blob(tag)
+        except FrameNotFoundError:
+            continue
+        except RecordingError as error:
+            yield str(error)
+    try:
+        player.get_frame(number)
+    except RecordingError as error:
+        yield str(error)
+
+
+def _blobs(tree: Json) -> Iterator[Json]:
+    if type(tree) is dict:
+        if tree.get(TAG) == "blob":
+            yield tree
+        for item in tree.values():
+            yield from _blobs(item)
+    elif type(tree) is list:
+        for item in tree:
+            yield from _blobs(item)

@@ -1,0 +1,230 @@
+"""From a chunk's statements to its facts: applies the thresholds to what the walk measured."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from sentinel import patterns, suppress
+from sentinel.config import Config
+from sentinel.facts import Chunk, ChunkFacts, FunctionFact, ImportFact, RawFinding, text_hash
+from sentinel.fingerprint import fingerprint, is_candidate
+from sentinel.scopes import Scope
+from sentinel.walk import Walk
+
+_LEFT_OUT = re.compile(
+    r"(?im)#[ \t]*(?:\.\.\.|…)[ \t]*(?:(?:the )?(?:rest|existing|remaining|other|previous)\b[^\n]*)"
+    r"|#[ \t]*(?:the )?(?:rest of (?:the|your)|existing|remaining|your)"
+    r" (?:code|implementation|logic)[^\n]{0,20}$"
+)
+_TODO = re.compile(
+    r"(?i)#\s*(?:todo|fixme|xxx)\b|#[^\n]*\b(?:implement (?:this|me|here|later)|your code|placeholder)\b"
+)
+_PROTOCOLS = {"Protocol", "ABC", "TypedDict", "NamedTuple"}
+
+
+class ChunkAnalysis:
+    """Makes the facts of one chunk; the tree's lines minus ``offset`` are the chunk's."""
+
+    def __init__(self, chunk: Chunk, statements: list[ast.stmt], offset: int, config: Config) -> None:
+        self.chunk = chunk
+        self.offset = offset
+        self.config = config
+        self.lines = chunk.text.split("\n")
+        self.findings: list[RawFinding] = []
+        self.functions: list[FunctionFact] = []
+        in_class = bool(chunk.owner) and not chunk.is_head
+        self.walk = Walk(chunk.owner if in_class else "", in_class)
+        self.walk.run(statements)
+
+    def facts(self) -> ChunkFacts:
+        """All facts of the chunk."""
+        for scope in self.walk.scopes:
+            if scope.kind == "function":
+                self._function(scope)
+        for hit in self.walk.hits:
+            line = self._line(hit.node)
+            self._add(hit.rule, line, self._end(hit.node), (line, line), hit.symbol, hit.message)
+        self._leftovers()
+        ignores, unreasoned = suppress.read(self.chunk.text)
+        module = self.walk.module
+        imports = [
+            ImportFact(name, _import_text(node, name), self._line(node), self._end(node))
+            for name, node in module.imported.items()
+            # `try: from fast import f` with `else: def f()` offers the name to others.
+            if module.kind == "module" and name not in module.bound
+        ]
+        return ChunkFacts(
+            findings=(*self.findings, *unreasoned),
+            functions=tuple(self.functions),
+            imports=tuple(imports),
+            used=frozenset(module.loads),
+            classes=tuple(self.walk.classes),
+            ignores=tuple(ignores),
+        )
+
+    def _line(self, node: ast.AST) -> int:
+        return int(node.lineno) - self.offset  # type: ignore[attr-defined]
+
+    def _end(self, node: ast.AST) -> int:
+        end = getattr(node, "end_lineno", None)
+        return self._line(node) if end is None else end - self.offset
+
+    def _add(
+        self,
+        rule: str,
+        line: int,
+        end: int,
+        head: tuple[int, int],
+        symbol: str,
+        message: str,
+        value: float | None = None,
+        limit: float | None = None,
+        body_hash: str | None = None,
+    ) -> None:
+        if body_hash is None:
+            body_hash = text_hash(self.lines[line - 1 : end])
+        self.findings.append(RawFinding(rule, line, end, head, symbol, message, body_hash, value, limit))
+
+    def _function(self, scope: Scope) -> None:
+        node = scope.node
+        assert isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        first = min([node.lineno, *(item.lineno for item in node.decorator_list)]) - self.offset
+        line, end = self._line(node), self._end(node)
+        head = (first, max(line, self._line(node.body[0]) - 1))
+        body_hash = text_hash(self.lines[line - 1 : end])
+        is_method = scope.parent is not None and scope.parent.kind == "class"
+        parameters = _parameters(node, is_method)
+        for rule, value, limit, message in _over(scope, node, end - line + 1, parameters, self.config):
+            self._add(rule, line, end, head, scope.qualname, message, value, limit, body_hash)
+        self._unused(scope)
+        stub = _is_stub(node, scope, "\n".join(self.lines[line - 1 : end]))
+        if stub:
+            message = f"{node.name}() is left empty - write it or delete it"
+            self._add("stub-left", line, end, head, scope.qualname, message, body_hash=body_hash)
+        mark = fingerprint(node) if is_candidate(node) else None
+        is_async = isinstance(node, ast.AsyncFunctionDef)
+        fact = FunctionFact(
+            node.name, scope.qualname, line, end, head, body_hash, is_method, is_async, parameters, mark
+        )
+        self.functions.append(fact)
+
+    def _unused(self, scope: Scope) -> None:
+        if scope.reads_locals:
+            return
+        for name, node in scope.assigned.items():
+            if name not in scope.loads and name not in scope.outer and not name.startswith("_"):
+                line = self._line(node)
+                message = f"{name!r} is assigned and never used - delete it"
+                self._add("unused-local", line, line, (line, line), scope.qualname, message)
+        for name, node in scope.imported.items():
+            if name not in scope.loads and name not in scope.outer:
+                line = self._line(node)
+                message = f"{_import_text(node, name)!r} is imported and never used - delete it"
+                self._add("unused-import", line, self._end(node), (line, line), scope.qualname, message)
+
+    def _leftovers(self) -> None:
+        """Comments that stand for code an agent left out."""
+        if not _LEFT_OUT.search(self.chunk.text):
+            return
+        for line, comment in suppress.comments(self.chunk.text):
+            if _LEFT_OUT.match(comment):
+                message = "a comment stands for code that was left out - write the code"
+                self._add("stub-left", line, line, (line, line), "", message)
+
+
+def _over(
+    scope: Scope, node: ast.FunctionDef | ast.AsyncFunctionDef, lines: int, parameters: int, config: Config
+) -> Iterator[tuple[str, float, float, str]]:
+    """Rule, value, limit and message of each measure that is over its limit."""
+    name = f"{node.name}()"
+    measures = (
+        (
+            "function-too-long",
+            lines,
+            config.max_function_lines,
+            f"{name} is {{}} lines (max {{}}) - break it up",
+        ),
+        (
+            "too-complex",
+            scope.complexity,
+            config.max_complexity,
+            f"{name} has cyclomatic complexity {{}} (max {{}}) - simplify",
+        ),
+        (
+            "too-cognitive",
+            scope.cognitive,
+            config.max_cognitive,
+            f"{name} has cognitive complexity {{}} (max {{}}) - flatten or split it",
+        ),
+        (
+            "too-many-parameters",
+            parameters,
+            config.max_parameters,
+            f"{name} takes {{}} parameters (max {{}}) - use a config object",
+        ),
+        (
+            "nested-too-deep",
+            scope.blocks,
+            config.max_nesting,
+            f"{name} nests {{}} blocks deep (max {{}}) - return early or extract a function",
+        ),
+        (
+            "too-many-returns",
+            scope.returns,
+            config.max_returns,
+            f"{name} returns at {{}} places (max {{}}) - use a table or split it",
+        ),
+        (
+            "too-many-branches",
+            scope.branches,
+            config.max_branches,
+            f"{name} has {{}} branches (max {{}}) - use a table or split it",
+        ),
+    )
+    for rule, value, limit, message in measures:
+        if value > limit:
+            yield rule, float(value), float(limit), message.format(value, limit)
+
+
+def _parameters(node: ast.FunctionDef | ast.AsyncFunctionDef, is_method: bool) -> int:
+    arguments = node.args
+    static = any(patterns.last_name(item) == "staticmethod" for item in node.decorator_list)
+    positional = len(arguments.posonlyargs) + len(arguments.args)
+    own = positional - (1 if is_method and not static and positional else 0)
+    return own + len(arguments.kwonlyargs)
+
+
+def _is_stub(node: ast.FunctionDef | ast.AsyncFunctionDef, scope: Scope, text: str) -> bool:
+    """An empty function that no protocol or base class asks for, or one whose comment promises the code."""
+    body = [
+        item
+        for item in node.body
+        if not (isinstance(item, ast.Expr) and isinstance(item.value, ast.Constant) and item.value.value is not ...)
+    ]
+    if len(body) > 1 or (body and not isinstance(body[0], (ast.Pass, ast.Expr, ast.Raise))):
+        return False
+    only = body[0] if body else None
+    if isinstance(only, ast.Expr) and not isinstance(only.value, ast.Constant):
+        return False
+    if isinstance(only, ast.Raise) and "NotImplementedError" not in ast.dump(only):
+        return False
+    if node.decorator_list or scope.parent is None:
+        return False
+    if _TODO.search(text):
+        return True
+    # An empty method is a hook that a subclass fills in; an empty function is nothing.
+    return scope.parent.kind != "class" and bool(body)
+
+
+def _import_text(node: ast.stmt, name: str) -> str:
+    """The import as a reader finds it: ``os.path``, ``json.loads as read``."""
+    assert isinstance(node, (ast.Import, ast.ImportFrom))
+    for alias in node.names:
+        if (alias.asname or alias.name.partition(".")[0]) == name:
+            module = ""
+            if isinstance(node, ast.ImportFrom):
+                module = "." * node.level + (f"{node.module}." if node.module else "")
+            return f"{module}{alias.name}" + (f" as {alias.asname}" if alias.asname else "")
+    return name

@@ -1,0 +1,125 @@
+"""Which function of the project a function repeats, if any, and what to do about it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sentinel.index import Entry, Index
+
+MIN_TOKENS = {"exact": 22, "renamed": 28, "constants": 30, "near": 45}
+MIN_STATEMENTS = {"exact": 2, "renamed": 3, "constants": 3, "near": 5}
+NAME_SIMILARITY = 0.2
+NAME_STATEMENTS = 3
+RULE_OF = {
+    "exact": "duplicate-function",
+    "renamed": "duplicate-function",
+    "constants": "duplicate-constants",
+    "near": "near-duplicate",
+    "name": "reimplemented-name",
+}
+
+
+class Match(NamedTuple):
+    """The older function that a function repeats."""
+
+    kind: str
+    """``exact``, ``renamed``, ``constants``, ``near`` or ``name``."""
+    entry: Entry
+    similarity: float
+
+
+def find(index: Index, entry: Entry, near: float) -> Match | None:
+    """The best match among older functions; ``near`` is the share of two bodies that makes them alike."""
+    mark = entry.mark
+    for kind in ("exact", "renamed", "constants"):
+        if mark.tokens < MIN_TOKENS[kind] or mark.statements < MIN_STATEMENTS[kind]:
+            continue
+        found = [other for other in index.equal(kind, mark) if _comparable(index, entry, other, kind)]
+        if found:
+            return Match(kind, min(found, key=lambda other: other.age), 1.0)
+    if mark.tokens >= MIN_TOKENS["near"] and mark.statements >= MIN_STATEMENTS["near"]:
+        best = _nearest(index, entry, near)
+        if best is not None:
+            return best
+    return _same_name(index, entry)
+
+
+def _nearest(index: Index, entry: Entry, threshold: float) -> Match | None:
+    mine: set[int] | None = None
+    size = len(entry.mark.shingles)
+    best: Match | None = None
+    for other in index.alike(entry.mark):
+        theirs = other.mark.shingles
+        if min(size, len(theirs)) < threshold * max(size, len(theirs)):
+            continue
+        if not _comparable(index, entry, other, "near"):
+            continue
+        mine = mine or set(entry.mark.shingles)
+        shared = len(mine.intersection(theirs))
+        similarity = shared / (size + len(theirs) - shared)
+        if similarity >= threshold and (best is None or similarity > best.similarity):
+            best = Match("near", other, similarity)
+    return best
+
+
+def _same_name(index: Index, entry: Entry) -> Match | None:
+    """A top-level function of the same name, arity and half of the content elsewhere: implemented twice."""
+    if entry.is_method or "." in entry.qualname or entry.name.startswith("_") or entry.name == "main":
+        return None
+    if entry.mark.statements < NAME_STATEMENTS:
+        return None
+    for other in index.alive(index.by_name.get(entry.name, ())):
+        if "." in other.qualname or other.mark.statements < NAME_STATEMENTS or other.path == entry.path:
+            continue
+        if abs(other.parameters - entry.parameters) > 1 or not _comparable(index, entry, other, "name"):
+            continue
+        similarity = _jaccard(entry, other)
+        if similarity >= NAME_SIMILARITY:
+            return Match("name", other, similarity)
+    return None
+
+
+def _jaccard(one: Entry, other: Entry) -> float:
+    shared = len(set(one.mark.shingles).intersection(other.mark.shingles))
+    return shared / max(1, len(one.mark.shingles) + len(other.mark.shingles) - shared)
+
+
+def _comparable(index: Index, entry: Entry, other: Entry, kind: str) -> bool:
+    """False for pairs that are alike on purpose, and for the one that is the older itself."""
+    if other is entry or other.age >= entry.age or entry.is_async != other.is_async:
+        return False
+    if entry.path == other.path and _nested(entry.qualname, other.qualname):
+        return False
+    if entry.is_method and other.is_method and entry.name == other.name:
+        return not _override(index, entry, other, kind)
+    return True
+
+
+def _nested(one: str, other: str) -> bool:
+    return one == other or one.startswith(other + ".") or other.startswith(one + ".")
+
+
+def _override(index: Index, entry: Entry, other: Entry, kind: str) -> bool:
+    """True when one method overrides the other, or both override a third and differ."""
+    mine = index.ancestors(entry.owner) | {entry.owner}
+    theirs = index.ancestors(other.owner) | {other.owner}
+    if entry.owner in theirs or other.owner in mine:
+        return True
+    return kind not in ("exact", "renamed") and bool(mine & theirs & index.bases.keys())
+
+
+def message(entry: Entry, match: Match) -> str:
+    """What to do, as an instruction."""
+    other = match.entry
+    where = f"{other.qualname}() already exists in {other.path}:{other.line}"
+    if match.kind in ("exact", "renamed"):
+        if entry.is_method or other.is_method:
+            return f"{where} - reuse it: delete this copy and call one shared method or function"
+        use = "call it" if other.path == entry.path else "import it"
+        return f"{where} - reuse it: delete this copy and {use}"
+    if match.kind == "constants":
+        return f"{where}, only constants differ - reuse it: make them parameters and delete this copy"
+    share = round(match.similarity * 100)
+    if match.kind == "near":
+        return f"{where}, {share} % of the body is the same - reuse it: extract what both share"
+    return f"{where} and does a similar thing - reuse it, or give this one a name that says how it differs"

@@ -1,0 +1,122 @@
+"""One file from text to findings that need no other file, keeping the chunks that did not change."""
+
+from __future__ import annotations
+
+import ast
+import sys
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from sentinel import suppress
+from sentinel.analysis import ChunkAnalysis
+from sentinel.chunks import parse_chunk, split, split_tree
+from sentinel.config import Config
+from sentinel.facts import Chunk, ChunkFacts, FunctionFact, Ignore, RawFinding
+from sentinel.reading import Document
+
+Cache = Mapping[tuple[str, str], ChunkFacts]
+
+
+@dataclass(slots=True)
+class FileFacts:
+    """A file's chunks, or why it has none."""
+
+    document: Document
+    chunks: list[Chunk] = field(default_factory=list)
+    problem: RawFinding | None = None
+
+    def cache(self) -> dict[tuple[str, str], ChunkFacts]:
+        """Facts by what decides them, for the next check of the same file."""
+        return {chunk.key: chunk.facts for chunk in self.chunks if chunk.facts is not None}
+
+    def functions(self) -> list[tuple[FunctionFact, int]]:
+        """Functions with the number of lines before their chunk; none of a generated file."""
+        if self.document.generated:
+            return []
+        return [(fact, chunk.start) for chunk, facts in self._pairs() for fact in facts.functions]
+
+    def classes(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Classes with the names of their bases."""
+        return tuple(item for _, facts in self._pairs() for item in facts.classes)
+
+    def _pairs(self) -> Iterator[tuple[Chunk, ChunkFacts]]:
+        for chunk in self.chunks:
+            if chunk.facts is not None:
+                yield chunk, chunk.facts
+
+    def raw_findings(self) -> Iterator[tuple[RawFinding, int, tuple[Ignore, ...]]]:
+        """Findings with the lines before their chunk and the chunk's silencing comments."""
+        if self.problem is not None:
+            yield self.problem, 0, ()
+            return
+        used: set[str] = set()
+        for _, facts in self._pairs():
+            used |= facts.used
+        for chunk, facts in self._pairs():
+            for raw in facts.findings:
+                yield raw, chunk.start, facts.ignores
+            for item in () if self.document.is_package else facts.imports:
+                if item.name not in used:
+                    message = f"{item.shown!r} is imported and never used - delete it"
+                    head = (item.line, item.end_line)
+                    raw = RawFinding("unused-import", item.line, item.end_line, head, "", message, item.shown)
+                    yield raw, chunk.start, facts.ignores
+
+
+def analyse(document: Document, config: Config, known: Cache | None = None, *, whole: bool = False) -> FileFacts:
+    """Analyse a document; ``known`` has the facts of earlier chunks, ``whole`` parses all of it anyway."""
+    if document.problem:
+        return FileFacts(document, problem=_problem("not-analysed", 1, document.problem))
+    if document.language != "python":
+        from sentinel import languages  # it makes FileFacts
+
+        return languages.analyse(document, config)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an invalid escape in checked code is no warning of ours
+            if known and not whole:
+                chunks = _changed_only(document.text, config, known)
+                if chunks is not None:
+                    return FileFacts(document, chunks)
+            return FileFacts(document, _whole(document.text, config, known or {}))
+    except SyntaxError as error:
+        version = f"Python {sys.version_info.major}.{sys.version_info.minor}"
+        message = f"does not parse as {version}: {error.msg} - fix it before anything else"
+        return FileFacts(document, problem=_problem("syntax-error", error.lineno or 1, message))
+    except (RecursionError, MemoryError, ValueError) as error:
+        message = f"nothing was checked, an expression is too deep for the parser: {error}"
+        return FileFacts(document, problem=_problem("not-analysed", 1, message))
+
+
+def _problem(rule: str, line: int, message: str) -> RawFinding:
+    return RawFinding(rule, line, line, (line, line), "", message, "")
+
+
+def _changed_only(text: str, config: Config, known: Cache) -> list[Chunk] | None:
+    """Parse the chunks that are new; None when the split was wrong or the file does not parse."""
+    chunks = split(text)
+    for chunk in chunks:
+        chunk.facts = known.get(chunk.key)
+        if chunk.facts is None:
+            try:
+                statements, offset = parse_chunk(chunk)
+            except SyntaxError:
+                return None
+            chunk.facts = ChunkAnalysis(chunk, statements, offset, config).facts()
+    return chunks
+
+
+def _whole(text: str, config: Config, known: Cache) -> list[Chunk]:
+    chunks = []
+    for chunk, statements in split_tree(text, ast.parse(text)):
+        chunk.facts = known.get(chunk.key)
+        if chunk.facts is None:
+            chunk.facts = ChunkAnalysis(chunk, statements, chunk.start, config).facts()
+        chunks.append(chunk)
+    return chunks
+
+
+def is_silenced(raw: RawFinding, ignores: tuple[Ignore, ...]) -> bool:
+    """True when a comment of the chunk silences the finding."""
+    return bool(ignores) and suppress.silenced(raw.rule, raw.line, raw.head, ignores)

@@ -1,0 +1,136 @@
+"""What Sentinel says about code: the finding, and the result of checking one file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Severity = Literal["critical", "warning"]
+MODULE = "<module>"
+FEEDBACK_LIMIT = 5
+_RANK = {"critical": 0, "warning": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """The other place that a finding is about: the function that exists already."""
+
+    path: str
+    """Path of the other file, relative to the project's root, with forward slashes."""
+    line: int
+    """Line of its ``def``, from 1."""
+    symbol: str
+    """Qualified name inside that file, e.g. ``User.save``."""
+    similarity: float
+    """Share of both bodies that is the same, 0 to 1; 1.0 when only names or constants differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong in one file. ``to_dict()`` has exactly these fields and is JSON."""
+
+    rule: str
+    """The rule's name, e.g. ``too-complex``; what ``ignore`` and ``# sentinel: ignore[...]`` take."""
+    code: str
+    """The standard rule it stands for, e.g. ``C901``; what ``# noqa:`` takes. Empty where there is none."""
+    severity: Severity
+    """``critical`` or ``warning``."""
+    message: str
+    """An instruction that an agent can act on. Never holds a secret's value."""
+    path: str
+    """Path of the file, relative to the project's root, with forward slashes."""
+    line: int
+    """First line, from 1; of the cell when ``cell`` is set."""
+    end_line: int
+    """Last line of the function or statement, from 1."""
+    symbol: str
+    """Qualified name of the function or class it is in, ``<module>`` outside of all."""
+    body_hash: str
+    """Hash of the text it is about without indentation: the same after the lines have moved."""
+    value: float | None = None
+    """What was measured (lines, complexity, parameters); None for a rule that measures nothing."""
+    limit: float | None = None
+    """The threshold that ``value`` is over."""
+    cell: int | None = None
+    """Number of the notebook's cell, from 1; None outside notebooks."""
+    related: Related | None = None
+    """The function that exists already; set by the duplicate rules only."""
+
+    @property
+    def key(self) -> str:
+        """Identity across moved lines and files (what a baseline stores): rule, qualified name, body hash."""
+        text = f"{self.rule}\0{self.symbol}\0{self.body_hash}"
+        return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+
+    @property
+    def place(self) -> str:
+        """``path:line``, or ``path:cell 3:line`` in a notebook."""
+        cell = "" if self.cell is None else f"cell {self.cell}:"
+        return f"{self.path}:{cell}{self.line}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The finding as JSON values, with its ``key``."""
+        return {**asdict(self), "key": self.key}
+
+
+def worst_first(findings: Iterable[Finding]) -> list[Finding]:
+    """Sort by severity, then by how far over the limit, then by place."""
+
+    def order(finding: Finding) -> tuple[int, float, str, int, str]:
+        over = 1.0
+        if finding.value is not None and finding.limit:
+            over = finding.value / finding.limit
+        return (_RANK[finding.severity], -over, finding.path, finding.line, finding.rule)
+
+    return sorted(findings, key=order)
+
+
+def newly_caused(before: Iterable[tuple[str, str, float]], after: Sequence[Finding]) -> list[Finding]:
+    """The findings of ``after`` that were not there before, or had a smaller value.
+
+    ``before`` holds (rule, symbol, value). Several of one kind in one place are matched by their count, so
+    that moved lines and untouched old debt are never reported as new.
+    """
+    known: dict[tuple[str, str], list[float]] = {}
+    for rule, symbol, value in before:
+        known.setdefault((rule, symbol), []).append(value)
+    for values in known.values():
+        values.sort()
+    caused = []
+    for finding in sorted(after, key=lambda finding: -(finding.value or 0.0)):
+        values = known.get((finding.rule, finding.symbol), [])
+        if not values or values.pop() < (finding.value or 0.0):
+            caused.append(finding)
+    return caused
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """What one check of one file found."""
+
+    path: str
+    """Path of the file, relative to the project's root."""
+    findings: tuple[Finding, ...]
+    """Everything that holds for the file now, by line."""
+    caused: tuple[Finding, ...]
+    """The part that this write added or made worse, worst first."""
+    fixed: tuple[Finding, ...] = ()
+    """What the file had before this write and has no more."""
+
+    @property
+    def clean(self) -> bool:
+        """True when nothing at all is found in the file."""
+        return not self.findings
+
+    def feedback(self, limit: int = FEEDBACK_LIMIT) -> str:
+        """The text for an agent: what its write caused, at most ``limit`` lines, worst first; or empty."""
+        if not self.caused:
+            return ""
+        lines = [f"[sentinel] this write left {len(self.caused)} to fix in {self.path}:"]
+        for finding in self.caused[:limit]:
+            lines.append(f"  {finding.place} {finding.severity} {finding.rule}: {finding.message}")
+        if len(self.caused) > limit:
+            lines.append(f"  and {len(self.caused) - limit} more: see them with `sentinel scan {self.path}`")
+        return "\n".join(lines)

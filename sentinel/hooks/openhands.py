@@ -1,0 +1,130 @@
+"""OpenHands: the finding lands in the tool's own answer, so that the model reads it with its next turn.
+
+Proven on openhands-sdk 1.58 (conversations, Python 3.12). For openhands-ai up to 1.6 the event stream of the
+runtime is used. Nothing of OpenHands is imported: its objects are told by their shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sentinel.reading import language_of
+
+if TYPE_CHECKING:
+    from sentinel.guardian import Sentinel
+
+_SHELL_TOOLS = {"terminal", "bash", "execute_bash", "apply_patch"}
+
+
+def attach_conversation(sentinel: Sentinel, conversation: Any) -> Any:
+    """Guard the file and shell tools of a conversation's agent; returns the conversation."""
+    ready = getattr(conversation, "_ensure_agent_ready", None)
+    if ready is not None:
+        ready()  # tools are made on first use
+    tools = conversation.agent._tools
+    for name, tool in tools.items():
+        if tool.executor is not None and (name in _SHELL_TOOLS or "edit" in name):
+            tools[name] = guard_tool(sentinel, tool)
+    return conversation
+
+
+def guard_tool(sentinel: Sentinel, tool: Any) -> Any:
+    """A copy of an OpenHands tool whose observation ends with what the write left to fix."""
+    return tool.set_executor(_guarded_executor(sentinel, tool.executor))
+
+
+def _guarded_executor(sentinel: Sentinel, inner: Any) -> Any:
+    def call(self: Any, action: Any, conversation: Any = None) -> Any:
+        path = _written(action)
+        if path is not None:
+            sentinel.remember(path)
+        observation = inner(action, conversation)
+        if path is None:
+            results = [] if hasattr(action, "path") else sentinel.sweep()
+        else:
+            failed = getattr(observation, "is_error", False) or not Path(path).is_file()
+            results = [] if failed else [sentinel.check_file(path)]
+        texts = [text for result in results if (text := result.feedback(sentinel.config.feedback))]
+        return _with_text(observation, "\n".join(texts)) if texts else observation
+
+    # A subclass of the executor's own class: closing and whatever else the SDK asks of it stays as it is.
+    guarded: Any = type(f"Guarded{type(inner).__name__}", (type(inner),), {"__call__": call})
+    executor = object.__new__(guarded)
+    executor.__dict__ = inner.__dict__
+    return executor
+
+
+def _written(action: Any) -> str | None:
+    """Path of the code file that an edit action writes."""
+    path = getattr(action, "path", None)
+    if not isinstance(path, str) or getattr(action, "command", "") == "view":
+        return None
+    return path if language_of(path) is not None else None
+
+
+def _with_text(observation: Any, text: str) -> Any:
+    content = list(observation.content)
+    kind = type(content[0]) if content else None
+    if kind is None:
+        return observation.model_copy(update={"content": text})
+    return observation.model_copy(update={"content": [*content, kind(text=text)]})
+
+
+def callback(sentinel: Sentinel, conversation: Callable[[], Any]) -> Callable[[Any], None]:
+    """A callback for ``Conversation(callbacks=[...])`` that sends findings as a user message.
+
+    ``conversation`` returns the conversation, which does not exist yet when its callbacks are given.
+    """
+
+    def on_event(event: Any) -> None:
+        observation = getattr(event, "observation", None)
+        path = None if observation is None else _written(observation)
+        if path is None or getattr(observation, "is_error", False) or not Path(path).is_file():
+            return
+        feedback = sentinel.check_file(path).feedback(sentinel.config.feedback)
+        if feedback:
+            conversation().send_message(feedback)
+
+    return on_event
+
+
+def attach_event_stream(sentinel: Sentinel, stream: Any) -> Any:
+    """Guard an openhands-ai runtime: ``sentinel.attach(runtime.event_stream)``.
+
+    A finding goes back as a message of the user, which the agent reads before its next step.
+    """
+
+    def on_event(event: Any) -> None:
+        kind = type(event).__name__
+        path: Any = getattr(event, "path", None)
+        if kind not in ("FileWriteObservation", "FileEditObservation") or language_of(str(path)) is None:
+            return
+        content = getattr(event, "new_content", None) or getattr(event, "content", None)
+        on_disk = Path(path).is_file()
+        result = sentinel.check_file(path, None if on_disk else content)
+        feedback = result.feedback(sentinel.config.feedback)
+        if feedback:
+            stream.add_event(_message(stream, feedback), _user_source())
+
+    stream.subscribe(_subscriber(), on_event, "sentinel")
+    return stream
+
+
+def _message(stream: Any, text: str) -> Any:
+    from importlib import import_module
+
+    return import_module("openhands.events.action").MessageAction(content=text)
+
+
+def _user_source() -> Any:
+    from importlib import import_module
+
+    return import_module("openhands.events").EventSource.USER
+
+
+def _subscriber() -> Any:
+    from importlib import import_module
+
+    return import_module("openhands.events.stream").EventStreamSubscriber.MAIN

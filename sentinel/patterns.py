@@ -1,0 +1,163 @@
+"""The patterns that the walk sees in passing. Each function looks at one node; None is no hit."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import NamedTuple
+
+IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
+SECRET_LENGTH = 16
+_KNOWN_SECRETS = re.compile(
+    r"(?P<aws_access_key>(?:AKIA|ASIA)[0-9A-Z]{16})"
+    r"|(?P<github_token>gh[pousr]_[0-9A-Za-z]{36}|github_pat_\w{22,})"
+    r"|(?P<model_provider_key>sk-(?:ant-|proj-)?[0-9A-Za-z_-]{20,})"
+    r"|(?P<google_api_key>AIza[0-9A-Za-z_-]{35})"
+    r"|(?P<slack_token>xox[baprs]-[0-9A-Za-z-]{10,})"
+    r"|(?P<stripe_key>[sr]k_live_[0-9A-Za-z]{16,})"
+    r"|(?P<gitlab_token>glpat-[0-9A-Za-z_-]{20})"
+    r"|(?P<private_key>-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----\s*\S{20})"
+)
+_SECRET_NAME = re.compile(
+    r"(?i)(?:^|_)(?:passwords?|passwd|pwd|secrets?|tokens?|api_?keys?|access_?keys?|private_?keys?|credentials?)$"
+)
+_SECRET_VALUE = re.compile(r"(?=.*[A-Za-z])(?=.*\d)[^\s{}<>$%]{6,}")
+_MUTABLE_CALLS = {"list", "dict", "set", "bytearray", "defaultdict", "deque", "Counter", "OrderedDict"}
+_SHELL_CALLS = {"os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput"}
+_JUMPS = (ast.Return, ast.Raise, ast.Continue, ast.Break)
+
+
+class Hit(NamedTuple):
+    """A pattern that was found: the rule, the node and what to do."""
+
+    rule: str
+    node: ast.AST
+    message: str
+    symbol: str = ""
+
+
+def last_name(node: ast.AST) -> str:
+    """``c`` of ``a.b.c``, ``c`` and ``c[...]``; empty for anything else."""
+    while isinstance(node, ast.Subscript):
+        node = node.value
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def strings_in(node: ast.AST) -> list[str]:
+    """The string items of a list or tuple of constants, and of sums of these."""
+    if isinstance(node, ast.Constant):
+        return [node.value] if isinstance(node.value, str) else []
+    if isinstance(node, (ast.List, ast.Tuple, ast.Set)):
+        return [text for item in node.elts for text in strings_in(item)]
+    if isinstance(node, ast.BinOp):
+        return strings_in(node.left) + strings_in(node.right)
+    return []
+
+
+def unreachable(body: list[ast.stmt]) -> Hit | None:
+    """The first statement after one that always leaves the block."""
+    for statement, following in pairwise(body):
+        if isinstance(statement, _JUMPS):
+            # `return; yield` is the idiom for an empty generator.
+            if isinstance(following, ast.Expr) and isinstance(following.value, (ast.Yield, ast.YieldFrom)):
+                return None
+            word = type(statement).__name__.lower()
+            return Hit("unreachable-code", following, f"never runs: it comes after {word} - delete it")
+    return None
+
+
+def catches(handler: ast.ExceptHandler, names: set[str]) -> bool:
+    """True when a handler catches everything or one of the named exceptions."""
+    if handler.type is None:
+        return True
+    types = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    return any(last_name(item) in names for item in types)
+
+
+def handler_hits(handler: ast.ExceptHandler) -> Iterator[Hit]:
+    """``except:`` that does not raise again, and a broad handler that does nothing."""
+    raises = any(isinstance(statement, ast.Raise) for statement in handler.body)
+    if handler.type is None and not raises:
+        message = "`except:` also stops Ctrl-C and exit - name the exceptions, or write `except Exception`"
+        yield Hit("bare-except", handler, message)
+    nothing = all(
+        isinstance(item, (ast.Pass, ast.Continue))
+        or (isinstance(item, ast.Expr) and isinstance(item.value, ast.Constant))
+        for item in handler.body
+    )
+    if nothing and catches(handler, {"Exception", "BaseException"}):
+        message = "the exception is swallowed - handle it, log it, or let it rise"
+        yield Hit("swallowed-exception", handler, message)
+
+
+def mutable_defaults(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Hit]:
+    """Defaults that all calls would share."""
+    arguments = function.args
+    for default in (*arguments.defaults, *arguments.kw_defaults):
+        displayed = isinstance(default, (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp))
+        called = isinstance(default, ast.Call) and last_name(default.func) in _MUTABLE_CALLS
+        if default is not None and (displayed or called):
+            message = f"{function.name}() has a mutable default shared by all calls - use None and make it inside"
+            yield Hit("mutable-default", default, message)
+
+
+def irrefutable(pattern: ast.pattern) -> bool:
+    """True for a pattern that matches anything: ``_``, a name, or alternatives with such."""
+    if isinstance(pattern, ast.MatchAs):
+        return pattern.pattern is None or irrefutable(pattern.pattern)
+    return isinstance(pattern, ast.MatchOr) and any(irrefutable(item) for item in pattern.patterns)
+
+
+def dangerous_call(call: ast.Call) -> Hit | None:
+    """eval, exec, and commands that go through a shell."""
+    called = call.func
+    if isinstance(called, ast.Name):
+        if called.id == "eval":
+            return Hit("eval-used", call, "eval() runs any text as code - use ast.literal_eval or a table")
+        if called.id == "exec":
+            return Hit("exec-used", call, "exec() runs any text as code - call a function instead")
+    elif isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name):
+        name = f"{called.value.id}.{called.attr}"
+        if name in _SHELL_CALLS:
+            return Hit("shell-used", call, f"{name}() goes through a shell - use subprocess.run([...])")
+    for keyword in call.keywords:
+        if keyword.arg == "shell" and isinstance(keyword.value, ast.Constant) and keyword.value.value is True:
+            return Hit("shell-used", call, "shell=True goes through a shell - pass a list of arguments")
+    return None
+
+
+def known_secret(constant: ast.Constant) -> Hit | None:
+    """A string in the shape of a provider's key. The message names the kind, never the value."""
+    match = _KNOWN_SECRETS.search(str(constant.value))
+    return _secret(constant, (match.lastgroup or "secret").replace("_", " ")) if match else None
+
+
+def assigned_secret(target: ast.expr, value: ast.expr) -> Hit | None:
+    """``password = "..."``, also as an attribute or a key."""
+    name = last_name(target)
+    if isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Constant):
+        name = str(target.slice.value)
+    return _named_secret(name, value)
+
+
+def keyword_secret(keyword: ast.keyword) -> Hit | None:
+    """``connect(password="...")``."""
+    return _named_secret(keyword.arg or "", keyword.value)
+
+
+def _named_secret(name: str, value: ast.expr) -> Hit | None:
+    if not isinstance(value, ast.Constant) or not isinstance(value.value, str):
+        return None
+    text = value.value
+    if not _SECRET_NAME.search(name) or not _SECRET_VALUE.fullmatch(text) or _KNOWN_SECRETS.search(text):
+        return None
+    return _secret(value, f"value for {name!r}")
+
+
+def _secret(node: ast.Constant, kind: str) -> Hit:
+    message = f"a {kind} stands in the source - read it from the environment, and replace it: it is public now"
+    return Hit("hardcoded-secret", node, message)

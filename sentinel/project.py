@@ -1,0 +1,284 @@
+"""A project under guard: its index, what was known of each file, and the check of one file against both."""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from fnmatch import fnmatch
+from functools import partial
+from pathlib import Path
+
+from sentinel import duplicates, suppress
+from sentinel.catalogue import RULES
+from sentinel.config import Config, rule_name
+from sentinel.discover import files
+from sentinel.facts import FunctionFact, RawFinding
+from sentinel.files import FileFacts, analyse, is_silenced
+from sentinel.findings import MODULE, CheckResult, Finding, Related, newly_caused, worst_first
+from sentinel.index import Entry, Index
+from sentinel.reading import Document, from_bytes, from_text, read_file
+
+PARALLEL_FROM = 60
+"""Fewer files are analysed faster than a second process starts."""
+
+
+class Project:
+    """Checks files of one folder. ``root`` is what paths in findings are relative to."""
+
+    def __init__(self, root: Path, config: Config) -> None:
+        self.root = root.resolve()
+        self.config = config
+        self.index = Index()
+        self.facts: dict[str, FileFacts] = {}
+        self.findings: dict[str, tuple[Finding, ...]] = {}
+        self.stamps: dict[str, tuple[int, int]] = {}
+        """Time of change (ns) and size of each file that was read from disk, when it was read."""
+        self._off = {rule_name(name) for name in config.ignore}
+        self._off_for = [(pattern, {rule_name(name) for name in rules}) for pattern, rules in config.per_file_ignores]
+
+    def relative(self, path: Path | str) -> str:
+        """The name of a file in findings: relative to the root, or absolute when it lies outside."""
+        full = os.path.abspath(os.path.join(self.root, path))
+        resolved = os.path.join(os.path.realpath(os.path.dirname(full)), os.path.basename(full))
+        inside = resolved.startswith(str(self.root) + os.sep)
+        return (os.path.relpath(resolved, self.root) if inside else resolved).replace(os.sep, "/")
+
+    def check(self, document: Document, *, whole: bool = False) -> CheckResult:
+        """Check a document as it is now, and remember it as the state before the next check."""
+        path = document.path
+        with _collector_paused():
+            before = self._before(path)
+            earlier = self.facts.get(path)
+            facts = analyse(document, self.config, earlier.cache() if earlier else None, whole=whole)
+            if facts.problem is not None:
+                # The file is broken for now: what stood in it stays known until it parses again.
+                now = tuple(self._place(facts, []))
+                return self._result(path, before, now, remember=False)
+            self.facts[path] = facts
+            entries = self.index.update(path, facts.functions(), facts.classes())
+            now = tuple(self._place(facts, entries))
+            return self._result(path, before, now, remember=True)
+
+    def check_path(self, path: str, content: str | bytes | None = None) -> CheckResult:
+        """Check one file; an original that it is said to repeat is first looked at again on disk."""
+        full = self.root / path
+        if content is None:
+            self.stamps[path] = _stamp(full)
+        before = self._before(path)
+        result = self.check(_read(path, full, content))
+        stale = {item.related.path for item in result.findings if item.related} & self.stamps.keys() - {path}
+        changed = [name for name in stale if self.stamps[name] != _stamp(self.root / name)]
+        for name in changed:
+            self.refresh(name)
+        if not changed:
+            return result
+        again = self.check(_read(path, full, content))
+        return replace(again, caused=tuple(worst_first(newly_caused(before, again.findings))))
+
+    def refresh(self, path: str) -> CheckResult | None:
+        """Look at a file again; None when it is gone, and then it is forgotten."""
+        if not (self.root / path).is_file():
+            self.forget(path)
+            return None
+        return self.check_path(path)
+
+    def sweep(self, paths: Iterable[Path]) -> list[CheckResult]:
+        """Check the files that changed since they were read, forget those that are gone."""
+        names = {self.relative(file): file for file in paths}
+        for path in self.stamps.keys() - names.keys():
+            self.forget(path)
+        changed = [path for path, file in names.items() if self.stamps.get(path) != _stamp(file)]
+        return [self.check_path(path) for path in changed]
+
+    def _result(
+        self, path: str, before: list[tuple[str, str, float]], now: tuple[Finding, ...], *, remember: bool
+    ) -> CheckResult:
+        earlier = self.findings.get(path, ())
+        present = {(finding.rule, finding.symbol) for finding in now}
+        fixed = tuple(item for item in earlier if (item.rule, item.symbol) not in present) if remember else ()
+        if remember:
+            self.findings[path] = now
+            self.index.files[path].known = [(item.rule, item.symbol, item.value or 0.0) for item in now]
+        return CheckResult(path, now, tuple(worst_first(newly_caused(before, now))), fixed)
+
+    def _before(self, path: str) -> list[tuple[str, str, float]]:
+        record = self.index.files.get(path)
+        if record is not None:
+            return record.known
+        committed = self._committed(path)
+        if committed is None:
+            return []
+        facts = analyse(committed, self.config)
+        entries = self.index.update(path, facts.functions(), facts.classes())
+        known = [(item.rule, item.symbol, item.value or 0.0) for item in self._place(facts, entries)]
+        self.index.files[path].known = known
+        return known
+
+    def _committed(self, path: str) -> Document | None:
+        """The file as the last commit has it: the state before a write that nobody saw coming."""
+        if os.path.isabs(path) or not (self.root / ".git").exists():
+            return None
+        command = ["git", "-C", str(self.root), "show", f"HEAD:./{path}"]
+        shown = subprocess.run(command, capture_output=True, check=False)
+        return from_bytes(path, shown.stdout) if shown.returncode == 0 else None
+
+    def _place(self, facts: FileFacts, entries: list[Entry]) -> list[Finding]:
+        """All findings of a file, duplicates included, in the order of its lines."""
+        document = facts.document
+        off = self._off.union(*(rules for pattern, rules in self._off_for if fnmatch(document.path, pattern)))
+        if "noqa" in document.text and suppress.silences_file(document.text):
+            return []
+        placed: list[tuple[int, Finding]] = []
+        for raw, start, ignores in facts.raw_findings():
+            if raw.rule not in off and not is_silenced(raw, ignores):
+                placed.append((start + raw.line, _finding(document, raw, start)))
+        placed.extend(self._duplicates(facts, entries, off))
+        placed.sort(key=lambda item: (item[0], item[1].rule))
+        return [finding for _, finding in placed]
+
+    def _duplicates(self, facts: FileFacts, entries: list[Entry], off: set[str]) -> Iterator[tuple[int, Finding]]:
+        by_place = {}
+        for chunk in facts.chunks:
+            if chunk.facts is not None:
+                for fact in chunk.facts.functions:
+                    by_place[fact.qualname, chunk.start + fact.line] = (
+                        fact,
+                        chunk.start,
+                        chunk.facts.ignores,
+                    )
+        for entry in entries:
+            match = duplicates.find(self.index, entry, self.config.near_duplicate)
+            if match is None:
+                continue
+            fact, start, ignores = by_place[entry.qualname, entry.line]
+            raw = _duplicate(entry, match, fact)
+            if raw.rule in off or is_silenced(raw, ignores):
+                continue
+            other = match.entry
+            related = Related(other.path, other.line, other.qualname, round(match.similarity, 3))
+            yield entry.line, replace(_finding(facts.document, raw, start), related=related)
+
+    def build(self, paths: Iterable[Path], *, skip: str = "", processes: int = 0) -> None:
+        """Index files and keep what is found in them as known; ``skip`` names one file to leave out."""
+        todo = [(file, name) for file in paths if (name := self.relative(file)) != skip]
+        self.stamps.update((name, _stamp(file)) for file, name in todo)
+        with _collector_paused():
+            checked: list[FileFacts] = []
+            for facts in _analyse_all(todo, self.config, processes):
+                if facts.problem is None:
+                    self.index.update(facts.document.path, facts.functions(), facts.classes())
+                checked.append(facts)
+            for facts in checked:
+                path = facts.document.path
+                record = self.index.files.get(path)
+                entries = [self.index.entries[number] for number in record.ids] if record else []
+                found = tuple(self._place(facts, entries))
+                self.findings[path] = found
+                if record is not None:
+                    record.known = [(item.rule, item.symbol, item.value or 0.0) for item in found]
+
+    def forget(self, path: str) -> None:
+        """A file is gone: its functions are no originals any more."""
+        self.index.remove(path)
+        self.facts.pop(path, None)
+        self.findings.pop(path, None)
+        self.stamps.pop(path, None)
+
+    def scan(self, target: Path) -> list[Finding]:
+        """Check every file under ``target`` anew and return all findings, by place."""
+        names = list(files(target, self.config.exclude))
+        self.build(names)
+        paths = {self.relative(file) for file in names}
+        return [item for path in sorted(paths & self.findings.keys()) for item in self.findings[path]]
+
+
+def _stamp(file: Path) -> tuple[int, int]:
+    try:
+        status = file.stat()
+    except FileNotFoundError:
+        return (0, -1)
+    return (status.st_mtime_ns, status.st_size)
+
+
+def _read(path: str, full: Path, content: str | bytes | None) -> Document:
+    """The document for a check: given content, or the file on disk."""
+    if content is None:
+        return read_file(full, path)
+    return from_bytes(path, content) if isinstance(content, bytes) else from_text(path, content)
+
+
+def _finding(document: Document, raw: RawFinding, start: int) -> Finding:
+    rule = RULES[raw.rule]
+    cell, line = document.cell_at(start + raw.line)
+    _, end = document.cell_at(start + raw.end_line)
+    return Finding(
+        rule.name,
+        rule.code,
+        rule.severity,
+        raw.message,
+        document.path,
+        line,
+        max(line, end),
+        raw.symbol or MODULE,
+        raw.body_hash,
+        raw.value,
+        raw.limit,
+        cell,
+    )
+
+
+def _duplicate(entry: Entry, match: duplicates.Match, fact: FunctionFact) -> RawFinding:
+    rule = duplicates.RULE_OF[match.kind]
+    text = duplicates.message(entry, match)
+    return RawFinding(rule, fact.line, fact.end_line, fact.head, entry.qualname, text, fact.body_hash)
+
+
+def _analyse_one(item: tuple[Path, str], config: Config) -> FileFacts:
+    file, path = item
+    return analyse(read_file(file, path), config)
+
+
+def _analyse_lean(items: list[tuple[Path, str]], config: Config) -> list[FileFacts]:
+    """For another process: without the text, which nobody needs again."""
+    gc.disable()
+    lean = []
+    for item in items:
+        facts = _analyse_one(item, config)
+        for chunk in facts.chunks:
+            chunk.text = ""
+        document = facts.document
+        text = document.text if suppress.silences_file(document.text) else ""
+        facts.document = replace(document, text=text)
+        lean.append(facts)
+    return lean
+
+
+def _analyse_all(items: list[tuple[Path, str]], config: Config, processes: int) -> Iterator[FileFacts]:
+    """Analyse files in order, in as many processes as there are processors."""
+    workers = processes or len(os.sched_getaffinity(0))
+    if len(items) < PARALLEL_FROM or workers < 2:
+        for item in items:
+            yield from _analyse_lean([item], config)
+        return
+    size = 20
+    batches = [items[at : at + size] for at in range(0, len(items), size)]
+    with ProcessPoolExecutor(workers) as pool:
+        for batch in pool.map(partial(_analyse_lean, config=config), batches):
+            yield from batch
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """A garbage collection over a large index pauses a check for a second; nothing here makes cycles."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

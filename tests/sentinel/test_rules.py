@@ -1,0 +1,206 @@
+"""Each rule on code written by hand: where it speaks, and where it must not."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sentinel import Config, Sentinel
+
+CLEAN = '''
+import os
+
+
+def area(width, height):
+    """Area in square metres."""
+    return width * height + len(os.sep)
+'''
+# (rule, code that breaks it, line of the finding, the same done right)
+CASES = [
+    (
+        "bare-except",
+        "try:\n    f()\nexcept:\n    log()\n",
+        3,
+        "try:\n    f()\nexcept ValueError:\n    log()\n",
+    ),
+    (
+        "bare-except",
+        "try:\n    f()\nexcept:\n    log()\n",
+        3,
+        "try:\n    f()\nexcept:\n    log()\n    raise\n",
+    ),
+    (
+        "swallowed-exception",
+        "try:\n    f()\nexcept Exception:\n    pass\n",
+        3,
+        "try:\n    f()\nexcept KeyError:\n    pass\n",
+    ),
+    (
+        "mutable-default",
+        "def f(a, b=[]):\n    return a, b\n",
+        1,
+        "def f(a, b=()):\n    return a, b\n",
+    ),
+    ("mutable-default", "def f(*, b=dict()):\n    return b\n", 1, "def f(*, b=None):\n    return b\n"),
+    ("unused-import", "import json\n", 1, "import json\nprint(json)\n"),
+    ("unused-import", "import os.path as p\n", 1, "import os.path as p\n__all__ = ['p']\n"),
+    ("unused-import", "from a import b\n", 1, "from a import b as b\n"),
+    (
+        "unused-import",
+        "from a import b\n",
+        1,
+        "try:\n    from a import b\nexcept ImportError:\n    b = None\n",
+    ),
+    (
+        "unused-import",
+        "from a import B\ndef f(B): return B\n",
+        1,
+        "from a import B\ndef f(x: 'list[B]'): return x\n",
+    ),
+    ("unused-import", "def f():\n    import json\n", 2, "def f():\n    import json\n    return json\n"),
+    ("unused-local", "def f():\n    x = 1\n    return 2\n", 2, "def f():\n    x = 1\n    return lambda: x\n"),
+    (
+        "unused-local",
+        "def f():\n    try:\n        g()\n    except OSError as e:\n        g()\n",
+        4,
+        "def f():\n    x = 1\n    return locals()\n",
+    ),
+    ("unused-local", "def f():\n    x = 1\n", 2, "def f():\n    a, b = g()\n    return a\n"),
+    ("unused-local", "def f():\n    x = 1\n", 2, "def f():\n    global x\n    x = 1\n"),
+    ("unreachable-code", "def f():\n    return 1\n    g()\n", 3, "def f():\n    return 1\n"),
+    ("unreachable-code", "for i in a:\n    break\n    g()\n", 3, "def f():\n    return\n    yield\n"),
+    ("stub-left", "def f():\n    pass\n", 1, "class A:\n    def f(self):\n        pass\n"),
+    (
+        "stub-left",
+        "def f():\n    # TODO: implement\n    raise NotImplementedError\n",
+        1,
+        "@overload\ndef f(): ...\n",
+    ),
+    ("stub-left", "x = 1\n# ... rest of the code unchanged ...\n", 2, "x = '# ... rest of the code'\n"),
+    ("eval-used", "eval(x)\n", 1, "ast.literal_eval(x)\n"),
+    ("exec-used", "exec(x)\n", 1, "cursor.exec(x)\n"),
+    ("shell-used", "run(x, shell=True)\n", 1, "run([x], shell=False)\n"),
+    ("shell-used", "os.system(x)\n", 1, "os.getpid()\n"),
+    ("hardcoded-secret", "password = 'hunter2go'\n", 1, "password = os.environ['PASSWORD']\n"),
+    ("hardcoded-secret", "connect(api_key='k3y-v4lue')\n", 1, "connect(api_key='<your key 1>')\n"),
+    ("hardcoded-secret", "key = 'AKIAIOSFODNN7EXAMPLE'\n", 1, "token_url = 'https://a.b/1'\n"),
+    ("syntax-error", "def f(:\n", 1, "def f(): return 1\n"),
+]
+
+
+def check(tmp_path, code, name="a.py", config=None):
+    return Sentinel(root=tmp_path, config=config or Config()).check_file(name, code)
+
+
+def rules(result):
+    return [finding.rule for finding in result.findings]
+
+
+@pytest.mark.parametrize(("rule", "wrong", "line", "right"), CASES)
+def test_a_rule_names_the_line_and_leaves_right_code_alone(tmp_path, rule, wrong, line, right):
+    found = [(finding.rule, finding.line) for finding in check(tmp_path, wrong).findings]
+    assert (rule, line) in found
+    assert rule not in rules(check(tmp_path, right))
+
+
+def test_clean_code_has_no_finding_and_no_feedback(tmp_path):
+    result = check(tmp_path, CLEAN)
+    assert result.clean
+    assert result.feedback() == ""
+
+
+def long_function(lines):
+    return "def f(a):\n" + "".join(f"    a += {i}\n" for i in range(lines - 2)) + "    return a\n"
+
+
+BRANCHY = "def f(a):\n" + "".join(f"    if a == {i}:\n        a += 1\n" for i in range(8)) + "    return a\n"
+NESTED = "def f(a):\n" + "".join(f"{'    ' * (i + 1)}for b{i} in a:\n" for i in range(5)) + "    " * 6 + "print(a)\n"
+
+
+@pytest.mark.parametrize(
+    ("rule", "code", "value", "limit"),
+    [
+        ("function-too-long", long_function(41), 41, 40),
+        ("too-complex", BRANCHY, 9, 8),
+        ("too-many-parameters", "def f(a, b, c, d, e, *, g):\n    return a\n", 6, 5),
+        ("nested-too-deep", NESTED, 5, 4),
+        (
+            "too-many-returns",
+            "def f(a):\n" + "".join(f"    with a:\n        return {i}\n" for i in range(7)),
+            7,
+            6,
+        ),
+        (
+            "too-many-branches",
+            "def f(a):\n" + "".join(f"    for b in a:\n        a = {i}\n" for i in range(13)),
+            13,
+            12,
+        ),
+        # Source of the count: SonarSource's paper, B1-B3: 1+2+3+4+5 for the loops, 1 for `and`.
+        ("too-cognitive", NESTED.replace("print(a)", "print(a and b0)"), 16, 15),
+    ],
+)
+def test_a_threshold_is_crossed_by_one_and_kept_at_the_limit(tmp_path, rule, code, value, limit):
+    found = {finding.rule: finding for finding in check(tmp_path, code).findings}
+    assert (found[rule].value, found[rule].limit) == (value, limit)
+    assert str(value) in found[rule].message
+    field = {
+        "function-too-long": "max_function_lines",
+        "too-complex": "max_complexity",
+        "too-many-parameters": "max_parameters",
+        "nested-too-deep": "max_nesting",
+        "too-many-returns": "max_returns",
+        "too-many-branches": "max_branches",
+        "too-cognitive": "max_cognitive",
+    }[rule]
+    assert rule not in rules(check(tmp_path, code, config=Config(**{field: value})))
+
+
+def test_self_is_no_parameter(tmp_path):
+    code = "class A:\n    def f(self, a, b, c, d, e):\n        return a, b, c, d, e\n"
+    assert rules(check(tmp_path, code)) == []
+
+
+def test_a_secret_is_never_echoed(tmp_path):
+    secret = "AKIAIOSFODNN7EXAMPLE"
+    result = check(tmp_path, f"key = {secret!r}\npassword = 'hunter2go'\n")
+    text = json.dumps([finding.to_dict() for finding in result.findings]) + result.feedback()
+    assert rules(result) == ["hardcoded-secret", "hardcoded-secret"]
+    assert secret not in text
+    assert "hunter2go" not in text
+
+
+STANDARD = ["asyncio", "email", "concurrent", "unittest"]
+OPTION = {"C901": "mccabe.max-complexity", "PLR0912": "pylint.max-branches", "PLR0911": "pylint.max-returns"}
+
+
+def ruffs_measures(root):
+    """Place and number of every function, from ruff."""
+    argv = [sys.executable, "-m", "ruff", "check", "--isolated", "--no-cache", "--output-format", "json"]
+    argv += ["--select", ",".join(OPTION), "--ignore-noqa", str(root)]
+    for option in OPTION.values():
+        argv += ["--config", f"lint.{option}=0"]
+    report = json.loads(subprocess.run(argv, capture_output=True, text=True, check=False).stdout)
+    return {
+        (item["code"], str(Path(item["filename"]).relative_to(root)), item["location"]["row"]): float(
+            item["message"].split("(")[-1].split(" > ")[0]
+        )
+        for item in report
+    }
+
+
+def test_measures_equal_ruffs_on_every_function_of_the_standard_library(tmp_path):
+    library = Path(json.__file__).parent.parent
+    for folder in STANDARD:
+        for file in (library / folder).rglob("*.py"):
+            copy = tmp_path / file.relative_to(library)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(file.read_bytes())
+    config = Config(max_complexity=0, max_branches=0, max_returns=0, near_duplicate=1.0)
+    found = Sentinel(root=tmp_path, config=config).scan()
+    ours = {(item.code, item.path, item.line): item.value for item in found if item.code in OPTION}
+    expected = ruffs_measures(tmp_path)
+    assert len(expected) > 4000
+    assert ours == expected

@@ -1,0 +1,75 @@
+"""`vcr rollback`, `savepoints`, `undo` and `resume --files` on the files that a recorded agent wrote."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.verbs.conftest import run_vcr
+
+WRITER = """
+from pathlib import Path
+from agent_vcr_nb import ACIDWorkspace, VCRRecorder, step
+
+@step
+def draft(state):
+    Path("work/a.txt").write_text("draft")
+    return {**state, "drafted": True}
+
+@step
+def spoil(state):
+    Path("work/a.txt").write_text(state.get("text", "spoilt"))
+    Path("work/b.txt").write_text("never asked for")
+    return {**state, "found": sorted(path.name for path in Path("work").iterdir())}
+
+def agent(state):
+    return spoil(draft(state))
+
+if __name__ == "__main__":
+    Path("work").mkdir()
+    with VCRRecorder(workspace=ACIDWorkspace("work")) as recorder:
+        recorder.start_session("files")
+        agent({})
+"""
+
+
+@pytest.fixture
+def written(in_tmp, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(in_tmp / "data"))
+    monkeypatch.setenv("HOME", str(in_tmp / "home"))
+    Path("writer.py").write_text(WRITER)
+    subprocess.run([sys.executable, "writer.py"], check=True)
+    return in_tmp
+
+
+def _files():
+    return {path.name: path.read_text() for path in Path("work").iterdir()}
+
+
+def test_a_dry_run_says_what_would_happen_and_does_nothing(written):
+    done = run_vcr("rollback", "files", "1", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert "b.txt" in done.stdout
+    assert _files() == {"a.txt": "spoilt", "b.txt": "never asked for"}
+
+
+def test_a_rollback_brings_the_files_back_to_before_the_frame_and_undo_takes_it_back(written):
+    assert run_vcr("rollback", "files", "1").returncode == 0
+    assert _files() == {"a.txt": "draft"}
+    assert run_vcr("undo", "--workspace", "work").returncode == 0
+    assert _files() == {"a.txt": "spoilt", "b.txt": "never asked for"}
+
+
+def test_savepoints_are_listed_with_their_frames(written):
+    listed = run_vcr("savepoints", "files").stdout
+    assert "frame 0" in listed
+    assert "frame 1" in listed
+
+
+def test_resume_with_files_runs_on_the_files_that_were_there_before_the_frame(written):
+    Path("work/c.txt").write_text("later")
+    done = run_vcr("resume", "files", "1", "--files", "--agent", "writer:agent", "--set", 'text="edited"', "--json")
+    assert done.returncode == 0, done.stderr
+    assert _files()["a.txt"] == "edited"
+    assert '"b.txt"' in done.stdout
