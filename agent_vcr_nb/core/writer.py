@@ -84,9 +84,13 @@ class FrameWriter:
         self._all_lanes.add(step.lane)
         notes = Notes()
         data = self._identity(step, number, step.lane_number)
-        states = self._section(journal, step.lane, "input", number, step.input_state, notes)
+        repeated = step.lane.repeat() if step.same_input else None
+        if repeated is not None:
+            states: dict[str, Any] = {"input_delta": {"base": repeated.base, "ops": []}}
+        else:
+            states = self._section(journal, step.lane, "input", number, step.input_state, notes)
         if step.details is not None:
-            states["details"] = self.clean(step.details)
+            states["details"] = step.details
         line = self._with_lossy(data, notes) | states
         # Before the line is out: were the agent interrupted in between, the number would be given twice.
         step.number, self.next_number = number, number + 1
