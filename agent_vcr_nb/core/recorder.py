@@ -381,13 +381,13 @@ class VCRRecorder:
     ) -> Step:
         """Tell of a step that is about to run, and get to know what to do: run it, run it edited, or not at all.
 
-        `call` and `details` are kept with the frame for the integration that recorded it; `place` says where the step
-        belongs when the flow of control does not. Raises DivergedError when a resume finds that the run has left its
-        recording; nothing else.
+        `call` and `details` (JSON, see `clean`) are kept with the frame for the integration that recorded it; `place`
+        says where the step belongs when the flow of control does not. Raises DivergedError when a resume finds that
+        the run has left its recording; nothing else.
         """
         place = place or _HERE
         step = self._new_step(name, frame_type, place)
-        step.details, step.lane = details, place.lane
+        step.details, step.lane, step.same_input = details, place.lane, place.same_input
         step.input_state = _as_state(input_state)
         step.call = call
         step.decision = self.policy.decide(
@@ -417,6 +417,10 @@ class VCRRecorder:
         Returns the new number of each.
         """
         return self._writer.copy(tape, wanted, key_of, unfinished=unfinished)
+
+    def clean(self, value: Any) -> Any:
+        """Return a value as JSON as the recording shows it, without secrets."""
+        return self._writer.clean(value)
 
     def lose(self, error: BaseException) -> None:
         """Count an error of an integration that kept it from recording something; it is told of, never raised."""

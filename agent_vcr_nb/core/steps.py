@@ -110,6 +110,8 @@ class Place:
     """Memory of states that its own are compared with; None for that of this thread and task."""
     number: int | None = None
     """Its frame, where that was started already."""
+    same_input: bool = False
+    """Its input is the state that was written last into `lane`: it is not compared again."""
 
 
 class Step:
@@ -137,6 +139,7 @@ class Step:
         "parent",
         "provenance",
         "renewals",
+        "same_input",
         "started_at",
         "unwritten",
         "writer",
@@ -157,6 +160,8 @@ class Step:
         self.details: Mapping[str, Any] | None = None
         self.lane: Lane | None = None
         self.lane_number = 0
+        self.same_input = False
+        """Its input is the state that was written last into its lane."""
         self.writer: FrameWriter | None = None
         self.renewals = 0
         self.unwritten: tuple[int, dict[str, Any]] | None = None
