@@ -406,7 +406,7 @@ class VCRRecorder:
         else:
             step.number = place.number
         if self.workspace is not None and step.number is not None:
-            self._guarded(self.workspace.before_frame, step.key, step.number)
+            self.guarded(self.workspace.before_frame, step.key, step.number)
         return step
 
     def copy_frames(
@@ -503,7 +503,7 @@ class VCRRecorder:
             step.call = (*step.call, "value")
         self._writer.end(step, output, figures, error, update)
         if self.workspace is not None and step.number is not None:
-            self._guarded(self.workspace.after_frame, step.number)
+            self.guarded(self.workspace.after_frame, step.number)
         self._tell(step, output, figures)
 
     def _write_over(
@@ -517,14 +517,14 @@ class VCRRecorder:
         self._writer.end(step, output_state, metadata, error)
         frame = self._frame(step, output_state, metadata)
         if self.on_frame_recorded is not None:
-            self._guarded(self.on_frame_recorded, frame)
+            self.guarded(self.on_frame_recorded, frame)
         return frame
 
     def _tell(self, step: Step, output_state: dict[str, Any] | None, metadata: FrameMetadata) -> None:
         if self.on_frame_recorded is not None:
-            self._guarded(self.on_frame_recorded, self._frame(step, output_state, metadata))
+            self.guarded(self.on_frame_recorded, self._frame(step, output_state, metadata))
 
-    def _guarded(self, function: Callable[..., Any], *args: Any) -> None:
+    def guarded(self, function: Callable[..., Any], *args: Any) -> None:
         """Call something of the user's that must not disturb the agent."""
         try:
             function(*args)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import sys
 import time
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
@@ -75,6 +76,15 @@ def active_recorder() -> VCRRecorder | None:
     """Return the recorder that steps are recorded with here: of this context, or the one that was started last."""
     recorder = chosen_recorder.get() or (_latest() if _latest is not None else None)
     return recorder if recorder is not None and recorder.recording else None
+
+
+def task_id() -> int:
+    """Return a number of the asyncio task that runs here, or 0; asyncio is not loaded for the sake of asking."""
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None or asyncio._get_running_loop() is None:
+        return 0
+    task = asyncio.current_task()
+    return id(task) if task else 0
 
 
 @contextlib.contextmanager

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import logging
-import sys
 import threading
 import time
 import weakref
@@ -24,7 +23,7 @@ from agent_vcr_nb.core.frame import FrameMetadata, Provenance, timestamp
 from agent_vcr_nb.core.journal import Journal
 from agent_vcr_nb.core.redact import Redactor
 from agent_vcr_nb.core.segment import Segment
-from agent_vcr_nb.core.steps import Step, current_scope
+from agent_vcr_nb.core.steps import Step, current_scope, task_id
 from agent_vcr_nb.core.tables import printable
 
 if TYPE_CHECKING:
@@ -315,7 +314,7 @@ class FrameWriter:
 
     def _lane(self) -> tuple[Lane, int]:
         """Return the memory of the branch that runs here: one a thread, and one a task of asyncio in it."""
-        branch = (threading.get_ident(), _task_id())
+        branch = (threading.get_ident(), task_id())
         lane = self._lanes.get(branch)
         if lane is None:
             scope = current_scope.get()
@@ -393,15 +392,6 @@ class FrameWriter:
     def arguments(self, argv: Sequence[str]) -> Json:
         """Return a command line without secrets."""
         return encode(self.redactor.arguments(argv) if self.redactor else list(argv))
-
-
-def _task_id() -> int:
-    """Return a number of the asyncio task that runs here, or 0; asyncio is not loaded for the sake of asking."""
-    asyncio = sys.modules.get("asyncio")
-    if asyncio is None or asyncio._get_running_loop() is None:
-        return 0
-    task = asyncio.current_task()
-    return id(task) if task else 0
 
 
 def known(data: dict[str, Any]) -> dict[str, Any]:
