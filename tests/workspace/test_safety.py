@@ -72,6 +72,9 @@ def test_the_scope_of_a_store_never_grows(workspace):
         pass
     with pytest.raises(UnsafeWorkspaceError, match="going back would delete larger ones"):
         ACIDWorkspace(workspace, max_file_bytes=2000).begin()
+    put(workspace, "big", b"x" * 2000)
+    with ACIDWorkspace(workspace) as acid:
+        assert acid.preview(savepoint=1).left_alone == {"big": "larger than 1,000 bytes"}
 
 
 def test_calls_outside_a_transaction_say_what_to_call(workspace):
