@@ -17,6 +17,7 @@ from agent_vcr_nb.core.policy import Decision, Edit, Return, Run
 
 if TYPE_CHECKING:
     from agent_vcr_nb.core.recorder import VCRRecorder
+    from agent_vcr_nb.core.step_recorder import StepRecorder
     from agent_vcr_nb.core.writer import FrameWriter
 
 
@@ -25,7 +26,7 @@ class Scope:
 
     __slots__ = ("counts", "figures", "key", "lane", "number", "outer", "over", "recorder")
 
-    def __init__(self, recorder: VCRRecorder, key: str, number: int | None, lane: Lane | None) -> None:
+    def __init__(self, recorder: StepRecorder, key: str, number: int | None, lane: Lane | None) -> None:
         self.recorder, self.key, self.number, self.lane = recorder, key, number, lane
         self.figures: dict[str, Any] = {}
         self.outer: Scope | None = None
@@ -145,7 +146,7 @@ class Step:
         "writer",
     )
 
-    def __init__(self, recorder: VCRRecorder, name: str, key: str, frame_type: FrameType) -> None:
+    def __init__(self, recorder: StepRecorder, name: str, key: str, frame_type: FrameType) -> None:
         self._recorder, self.name, self.key, self.frame_type = recorder, name, key, frame_type
         self.number: int | None = None
         self.parent: int | None = None
