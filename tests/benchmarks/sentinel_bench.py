@@ -87,7 +87,7 @@ def large_tree() -> tuple[list[Path], int]:
         functions += text.count("def ")
         lines += text.count("\n")
         chosen.append(file)
-        if functions > WANTED_FUNCTIONS * 2.4:
+        if functions > WANTED_FUNCTIONS * 3:
             break
     return chosen, lines
 
