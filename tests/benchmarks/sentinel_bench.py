@@ -51,6 +51,7 @@ def row(
         "ratio": ours / other if other else None,
         "bar": f"{'>=' if at_least else '<='} {bar:g} {unit}",
         "ok": ok,
+        "over": bar / ours if at_least else ours / bar,
     }
 
 
