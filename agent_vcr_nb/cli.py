@@ -32,14 +32,16 @@ def _act(verb: Verb, **words: Any) -> None:
         # What the agent prints must not stand among the JSON.
         with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
             result = verb.run(place, **words)
-    except VCRError as error:
+    except (VCRError, OSError) as error:
         if debug:
             raise
+        # Of the system's errors: a folder that cannot be written, a full disk.
+        message = str(error) if isinstance(error, VCRError) else f"{error.filename}: {error.strerror or error}"
         if as_json:
-            click.echo(_json({"error": str(error), "type": type(error).__name__}))
+            click.echo(_json({"error": message, "type": type(error).__name__}))
         else:
-            click.echo(f"vcr {verb.name}: {error}", err=True)
-        sys.exit(error.exit_code)
+            click.echo(f"vcr {verb.name}: {message}", err=True)
+        sys.exit(error.exit_code if isinstance(error, VCRError) else 3)
     if as_json:
         click.echo(_json(result.to_dict()))
     else:

@@ -39,6 +39,8 @@ class StateEdit:
         after = patched(before, self.patch)
         if not isinstance(after, dict):
             raise EditError(f"the patch makes the state a {type(after).__name__}: expected an object with keys")
+        if TAG in before or TAG in after:
+            return dict(decode(after, resolve=from_loaded_modules))  # keys that are no strings: one value, as pairs
         result = {}
         for key, tree in after.items():
             same = key in edited and key in before and orjson.dumps(before[key]) == orjson.dumps(tree)
@@ -77,6 +79,13 @@ def _check_tags(before: Json, after: Json, path: str) -> None:
             known = before[number] if type(before) is list and number < len(before) else None
             _check_tags(known, item, f"{path}/{number}")
     elif type(after) is dict and TAG in after:
+        same_kind = type(before) is dict and before.get(TAG) == after[TAG]
+        if same_kind and before.keys() != after.keys():
+            wrong = ", ".join(sorted(before.keys() ^ after.keys()))
+            raise EditError(
+                f"the edit adds or removes {wrong} in {path or '/'}, which is a {after[TAG]}: its content stands under "
+                f"{path}/v. Edit that, or give the whole key a new value (state_overrides, --set KEY=JSON)."
+            )
         readable = before == after or not isinstance(decode(after, resolve=from_loaded_modules), Opaque)
         was = type(before) is dict and isinstance(decode(before, resolve=from_loaded_modules), Opaque)
         if not readable and not was:

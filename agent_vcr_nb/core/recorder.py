@@ -11,6 +11,7 @@ import contextlib
 import datetime as dt
 import os
 import platform
+import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -28,7 +29,7 @@ from agent_vcr_nb.core.frame import (
     as_metadata,
     timestamp,
 )
-from agent_vcr_nb.core.journal import SCHEMA, Durability, Journal, session_path
+from agent_vcr_nb.core.journal import SCHEMA, Durability, Journal, blob_directory, session_path
 from agent_vcr_nb.core.policy import Policy
 from agent_vcr_nb.core.redact import Redactor
 from agent_vcr_nb.core.step_recorder import StepRecorder, Workspace, as_state
@@ -191,6 +192,13 @@ class VCRRecorder(StepRecorder):
             self._writer.journal = None
             journal.close()
             was_closed(self)
+
+    def discard(self) -> None:
+        """Remove the session that was recorded last, closed, with its long strings: for one that came to nothing."""
+        self.close()
+        if self._session is not None:
+            session_path(self.output_dir, self._session.session_id).unlink(missing_ok=True)
+            shutil.rmtree(blob_directory(self.output_dir, self._session.session_id), ignore_errors=True)
 
     def __enter__(self) -> VCRRecorder:
         self._chosen = chosen_recorder.set(self)

@@ -21,6 +21,7 @@ from agent_vcr_nb.core.edit import StateEdit, patched
 from agent_vcr_nb.core.errors import CannotResumeError, DivergedError, EditError, UsageError
 from agent_vcr_nb.core.fork import copy_before, free_fork_id, inherited_metadata
 from agent_vcr_nb.core.frame import Status
+from agent_vcr_nb.core.journal import session_path
 from agent_vcr_nb.core.policy import ResumeMode, ResumePolicy
 from agent_vcr_nb.core.recorder import VCRRecorder
 from agent_vcr_nb.core.recording import Recording
@@ -151,8 +152,10 @@ class _Run:
         self.recorder = recorder or VCRRecorder(recording.path.parent)
         self._policy_before = self.recorder.policy
         self.recorder.policy = self.policy
+        fork = config.new_session_id or free_fork_id(self.recorder.output_dir, tape.session_id)
+        self._is_new = not session_path(self.recorder.output_dir, fork).exists()
         self.recorder.start_session(
-            config.new_session_id or free_fork_id(self.recorder.output_dir, tape.session_id),
+            fork,
             parent_session_id=tape.session_id,
             forked_from_frame=target,
             metadata=inherited_metadata(recording),
@@ -162,7 +165,7 @@ class _Run:
 
     def _checked_mode(self, config: ResumeConfig) -> ResumeMode:
         try:
-            mode = ResumeMode(config.mode)
+            mode = ResumeMode(str(config.mode).lower())
         except ValueError:
             raise UsageError(f"mode {config.mode!r}: expected fork, replay or mock") from None
         if config.inject_mocks and mode is not ResumeMode.MOCK:
@@ -205,6 +208,8 @@ class _Run:
         if failure is None and not self.policy.reached:
             failure = self._not_reached(error)
         if failure is not None:
+            if self._is_new:
+                self.recorder.discard()  # no run: only served frames, on the way to a step that was not reached
             if failure is error:
                 raise failure
             raise failure from error

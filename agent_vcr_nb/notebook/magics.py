@@ -58,6 +58,19 @@ class Said:
         return self.line
 
 
+def _without_comment(line: str) -> str:
+    """Return a magic line without what follows a ``#`` that stands at the start of a word and in no quotes."""
+    quote = ""
+    for place, character in enumerate(line):
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in "'\"":
+            quote = character
+        elif character == "#" and (place == 0 or line[place - 1].isspace()):
+            return line[:place]
+    return line
+
+
 @magics_class
 class VCRMagics(Magics):
     """Holds the kernel's current session, recorder and debugger."""
@@ -88,7 +101,7 @@ class VCRMagics(Magics):
     def vcr(self, line: str) -> None:
         """Record, look at any step, edit the past, resume: ``%vcr help`` lists the words."""
         try:
-            words = shlex.split(line)
+            words = shlex.split(_without_comment(line))
         except ValueError as error:
             raise MagicError(f"{line!r}: {error}. Quote a JSON value as in the shell: --set plan='\"x\"'") from None
         try:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from agent_vcr_nb.core.errors import CannotResumeError, UsageError
+from agent_vcr_nb.core.fork import copy_before
 from agent_vcr_nb.core.policy import ResumePolicy
 from agent_vcr_nb.core.recorder import VCRRecorder
 from agent_vcr_nb.core.recording import Recording
@@ -83,7 +84,22 @@ class Script:
 
     def __vcr_resume__(self, recorder: VCRRecorder, tape: Tape, policy: ResumePolicy) -> None:
         """Run the program; its steps are served or run as the policy says."""
+        hidden = [word for word in self.command if "[REDACTED:" in word]
+        if hidden:
+            raise CannotResumeError(
+                f"{tape.session_id}: the program was called with {hidden[0]}, a secret that was not stored, so it "
+                f"cannot be run again from the recording. Name the agent itself: {HOW}"
+            )
+        began = _run_of(tape, policy.target)
+        copy_before(recorder, tape, began)
+        policy.copied(began)
         run_script(self.command)
+
+
+def _run_of(tape: Tape, target: int) -> int:
+    """Return the frame with which the run of the program began that `target` is of: a session may hold several."""
+    ends = [int(end["frames"]) for end in tape.recording.others("end") if isinstance(end.get("frames"), int)]
+    return max((frames for frames in ends if frames <= target), default=0)
 
 
 def run_script(command: Sequence[str]) -> None:

@@ -14,7 +14,7 @@ _EDIT = (
 )
 
 _WORKSPACE = Option(
-    "workspace", "folder of the files; without it, the one that the session was recorded in", kind="path"
+    "workspace", "folder of the files; without it, the session's, or the one at or below this folder", kind="path"
 )
 _DRY_RUN = Option("dry-run", "show what would be done, and do nothing", flag=True)
 
@@ -151,8 +151,9 @@ VERBS: tuple[Verb, ...] = (
         "undo",
         load_verb("files", "undo"),
         "Take back the last rollback of files.",
-        "vcr undo --workspace .",
-        options=(_WORKSPACE,),
+        "vcr undo my_run",
+        (Argument("session", "session", required=False),),
+        (_WORKSPACE,),
     ),
     Verb(
         "gc",
@@ -169,7 +170,7 @@ VERBS: tuple[Verb, ...] = (
         "purge",
         load_verb("files", "purge"),
         "Take files, or whatever holds a text, out of all savepoints: for a secret that got in.",
-        "vcr purge .env --workspace .",
+        "vcr purge .env",
         (Argument("paths", "path", required=False, many=True),),
         (Option("holding", "text that must not be in any savepoint"), _WORKSPACE),
     ),

@@ -10,53 +10,24 @@ import click
 from agent_vcr_nb.verbs.definition import Argument, Option, Verb
 
 
-def command_of(verb: Verb, act: Callable[..., Any], *, session_known: bool = False) -> click.Command:
-    """Return the click command of a verb: it calls ``act(verb, **words)``.
-
-    With `session_known` a session may be left out: words that are too few for all places leave the first one free.
-    """
-    parameters: list[click.Parameter] = [_argument(argument, session_known) for argument in verb.arguments]
+def command_of(verb: Verb, act: Callable[..., Any]) -> click.Command:
+    """Return the click command of a verb: it calls ``act(verb, **words)``."""
+    parameters: list[click.Parameter] = [_argument(argument) for argument in verb.arguments]
     parameters += [_option(option) for option in verb.options]
-    epilog = f"\b\nExample:\n  {verb.example}"
-    kind = (
-        _SessionFirst if session_known and verb.arguments[:1] and verb.arguments[0].kind == "session" else click.Command
-    )
-    return kind(
+    return click.Command(
         verb.name,
         params=parameters,
         callback=lambda **words: act(verb, **words),
         help=verb.help,
-        epilog=epilog,
+        epilog=f"\b\nExample:\n  {verb.example}",
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
 
 
-class _SessionFirst(click.Command):
-    """A command whose first word, a session, is there only when the others have theirs."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        arguments = [p for p in self.params if isinstance(p, click.Argument)]
-        takes_value = {name for p in self.params if isinstance(p, click.Option) and not p.is_flag for name in p.opts}
-        plain, skip = 0, False
-        for word in args:
-            if skip:
-                skip = False
-            elif word.startswith("-") and len(word) > 1:
-                skip = word in takes_value
-            else:
-                plain += 1
-        needed = sum(argument.required or n > 0 for n, argument in enumerate(arguments) if n)
-        optional_last = bool(arguments[1:]) and not arguments[-1].required
-        first = next((w for w in args if not w.startswith("-")), "")
-        if arguments[0].name == "session" and (plain <= needed and (not optional_last or first.isdigit() or not plain)):
-            args = ["", *args]  # an empty word stands for the current session
-        return super().parse_args(ctx, args)
-
-
-def _argument(argument: Argument, session_known: bool) -> click.Argument:
+def _argument(argument: Argument) -> click.Argument:
     kind = click.INT if argument.kind == "number" else click.STRING
-    required = argument.required and not (session_known and argument.kind == "session" and argument.name == "session")
-    return click.Argument([argument.name], type=kind, required=required, nargs=-1 if argument.many else 1, default=None)
+    # No default is given: one of None would count as a value, and a required word could be left out.
+    return click.Argument([argument.name], type=kind, required=argument.required, nargs=-1 if argument.many else 1)
 
 
 def _option(option: Option) -> click.Option:
@@ -65,14 +36,8 @@ def _option(option: Option) -> click.Option:
         names.insert(0, f"-{option.short}")
     if option.flag:
         return click.Option(names, is_flag=True, default=False, help=option.help)
-    kind: Any = (
-        click.Choice(option.choices) if option.choices else click.INT if option.kind == "number" else click.STRING
-    )
-    return click.Option(
-        names,
-        type=kind,
-        multiple=option.many,
-        default=option.default,
-        show_default=bool(option.choices),
-        help=option.help,
-    )
+    kind: Any = click.INT if option.kind == "number" else click.STRING
+    if option.choices:
+        kind = click.Choice(option.choices, case_sensitive=False)
+    many, shown = option.many, bool(option.choices)
+    return click.Option(names, type=kind, multiple=many, default=option.default, show_default=shown, help=option.help)

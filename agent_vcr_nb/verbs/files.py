@@ -78,7 +78,7 @@ def rollback(
     if (frame is None) == (savepoint is None):
         raise UsageError("where to? A frame number (vcr rollback SESSION 3) or --savepoint N, one of them")
     session = session or place.session
-    acid = _workspace(session if frame is not None else None, workspace)
+    acid = _workspace(place, session if frame is not None else None, workspace)
     if dry_run:
         plan: Plan = acid.preview(frame, savepoint=savepoint, session=session)
         return FilesResult(acid.path, plan, dry_run=True, exit_code=3 if plan.blocked else 0)
@@ -88,21 +88,21 @@ def rollback(
 
 def savepoints(place: Place, session: str | None = None, *, workspace: str | None = None) -> Savepoints:
     """List the savepoints of a workspace, or only those of one session."""
-    acid = _workspace(session, workspace)
+    acid = _workspace(place, session, workspace)
     found = acid.savepoints()
     return Savepoints(acid.path, tuple(one for one in found if session is None or one.session == session))
 
 
-def undo(place: Place, *, workspace: str | None = None) -> FilesResult:
+def undo(place: Place, session: str | None = None, *, workspace: str | None = None) -> FilesResult:
     """Take back the last rollback or commit; a second undo takes back the first."""
-    acid = _workspace(None, workspace)
+    acid = _workspace(place, session, workspace)
     with acid.visit():
         return FilesResult(acid.path, acid.undo())
 
 
 def gc(place: Place, *, workspace: str | None = None, keep: int = KEEP, dry_run: bool = False) -> FilesResult:
     """Give up all but the newest savepoints of a workspace, and isolated transactions that have ended."""
-    acid = _workspace(None, workspace)
+    acid = _workspace(place, None, workspace)
     return FilesResult(acid.path, acid.gc(keep=keep, dry_run=dry_run), dry_run=dry_run)
 
 
@@ -110,14 +110,15 @@ def purge(
     place: Place, paths: Sequence[str] = (), *, holding: str | None = None, workspace: str | None = None
 ) -> FilesResult:
     """Remove files from all savepoints for good: by path, or those that hold a text. The workspace keeps its own."""
-    acid = _workspace(None, workspace)
+    acid = _workspace(place, None, workspace)
     return FilesResult(acid.path, acid.purge(*paths, text=holding))
 
 
-def _workspace(session: str | None, named: str | None) -> ACIDWorkspace:
-    """Return the workspace named, that of a session, or that of the working directory.
+def _workspace(place: Place, session: str | None, named: str | None) -> ACIDWorkspace:
+    """Return the workspace named, that of a session of this folder, or the one at or below the working directory.
 
-    A transaction under way in this process is used as it is: it holds the lock.
+    A transaction under way in this process is used as it is: it holds the lock. A session of the same name in another
+    folder is another session, and its files are not touched.
     """
     here = active_workspaces()
     if named is not None:
@@ -125,28 +126,31 @@ def _workspace(session: str | None, named: str | None) -> ACIDWorkspace:
         return next((acid for acid in here if acid.workspace == path), None) or ACIDWorkspace(path)
     if session is not None:
         for acid in here:
-            if acid.knows(session):
+            if acid.knows(session, place.directory):
                 return acid
-        places = sorted(set(_with_session(session)))
-        if len(places) == 1:
-            return ACIDWorkspace(places[0])
-        if places:
-            raise UsageError(f"{session} has savepoints in {', '.join(map(str, places))}: pass --workspace")
-        raise UsageError(f"{session} has no savepoints: run it in a transaction (ACIDWorkspace), or pass --workspace")
-    if len(here) == 1:
-        return here[0]
-    current = Path.cwd().resolve()
-    found = next((acid for acid in here if acid.workspace == current), None)
-    if found is None and here:
-        paths = ", ".join(str(acid.workspace) for acid in here)
-        raise UsageError(f"which workspace? Transactions are under way in {paths}: pass --workspace")
-    return found or ACIDWorkspace(current)
+        what = f"the session {session} of {place.directory}"
+        found = [root for root, ties in _stores() if ties.holds(session, place.directory)]
+    else:
+        what = "this folder"
+        current = Path.cwd().resolve()
+        here = [acid for acid in here if current == acid.workspace or current in acid.workspace.parents]
+        if len(here) == 1:
+            return here[0]
+        found = [root for root, _ in _stores() if root == current or current in root.parents]
+    places = sorted({*found, *(acid.workspace for acid in here)} if session is None else set(found))
+    if len(places) == 1:
+        return ACIDWorkspace(places[0])
+    if places:
+        raise UsageError(f"{what} has savepoints of {', '.join(map(str, places))}: say which with --workspace")
+    raise UsageError(f"{what} has no savepoints of files; record with VCRRecorder(workspace=ACIDWorkspace(...))")
 
 
-def _with_session(session: str) -> Iterator[Path]:
-    """Yield every workspace whose savepoints are tied to frames of a session."""
+def _stores() -> Iterator[tuple[Path, Ties]]:
+    """Yield every workspace that has a store of savepoints, with what ties them to frames."""
     for scope in store_home().glob("*/scope.json"):
         ties = Ties(scope.parent / "lines" / "main" / "frames.jsonl")
         ties.read()
-        if session in ties.sessions():
-            yield Path(json.loads(scope.read_bytes())["path"])
+        try:
+            yield Path(json.loads(scope.read_bytes())["path"]), ties
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # a store that cannot be read belongs to no command here; ACIDWorkspace says what is wrong

@@ -9,18 +9,22 @@ from typing import Any
 
 import orjson
 
+from agent_vcr_nb.core.decoding import decode
 from agent_vcr_nb.core.edit import setting
 from agent_vcr_nb.core.encoding import Json
-from agent_vcr_nb.core.errors import EditError, UsageError
+from agent_vcr_nb.core.errors import CannotResumeError, EditError, UsageError
 from agent_vcr_nb.core.failure import note_error
 from agent_vcr_nb.core.fork import fork_recording
 from agent_vcr_nb.core.frame import FrameMetadata
+from agent_vcr_nb.core.journal import session_path
 from agent_vcr_nb.core.payload import frame_summary
 from agent_vcr_nb.core.player import VCRPlayer
 from agent_vcr_nb.core.recorder import VCRRecorder
 from agent_vcr_nb.core.recording import Recording
-from agent_vcr_nb.core.resume import ResumeConfig, resume
+from agent_vcr_nb.core.redact import Redactor
+from agent_vcr_nb.core.resume import ResumeConfig, can_resume, resume
 from agent_vcr_nb.core.steps import choosing
+from agent_vcr_nb.core.tape import Tape
 from agent_vcr_nb.integrations.installing import install, uninstall
 from agent_vcr_nb.verbs.agents import find_agent, run_script, script_of
 from agent_vcr_nb.verbs.definition import Place
@@ -36,6 +40,8 @@ class RecordedRun:
     frames: int
     lost: int
     exit_code: int
+    went_on: bool = False
+    """True when the session existed and this run was added to it."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields."""
@@ -45,7 +51,8 @@ class RecordedRun:
         """Return one line."""
         lost = paint(f", {self.lost} could not be stored", "red") if self.lost else ""
         hint = "" if self.frames else ". No step was seen: decorate the agent's functions with @agent_vcr_nb.step"
-        return f"recorded {self.session_id}: {self.frames} frames{lost}{hint}"
+        added = " (added to the session that was there)" if self.went_on else ""
+        return f"recorded {self.session_id}: {self.frames} frames{added}{lost}{hint}"
 
 
 def record(place: Place, command: Sequence[str], *, session: str | None = None, tag: Sequence[str] = ()) -> RecordedRun:
@@ -53,7 +60,9 @@ def record(place: Place, command: Sequence[str], *, session: str | None = None, 
     script = script_of(command)
     install()
     recorder = VCRRecorder(place.directory)
-    started = recorder.start_session(session, metadata={"command": script}, tags=list(tag))
+    command_kept = Redactor().arguments(script)  # a program's arguments hold secrets as often as its state does
+    went_on = session is not None and session_path(place.directory, session).exists()
+    started = recorder.start_session(session, metadata={"command": command_kept}, tags=list(tag))
     code = 0
     try:
         with choosing(recorder):
@@ -70,7 +79,7 @@ def record(place: Place, command: Sequence[str], *, session: str | None = None, 
         recorder.close()
         uninstall()
     path = place.path(started.session_id)
-    return RecordedRun(started.session_id, str(path), len(Recording(path)), recorder.lost, code)
+    return RecordedRun(started.session_id, str(path), len(Recording(path)), recorder.lost, code, went_on)
 
 
 def _traceback(error: BaseException) -> str:
@@ -95,6 +104,8 @@ class ResumedRun:
     result: Json
     frames: int
     """Frames of the new session."""
+    files: str = ""
+    """What was done to the workspace's files first."""
 
     @property
     def exit_code(self) -> int:
@@ -114,6 +125,8 @@ class ResumedRun:
         lines += [
             f"  {paint('edit', 'magenta')} {op.get('path')} = {one_line(op.get('value'), 80)}" for op in self.edit
         ]
+        if self.files:
+            lines += ["  files:", *(f"    {line}" for line in self.files.split("\n"))]
         lines.append(f"  served from the recording, not executed: {len(self.served)} steps{_spans(self.served)}")
         lines.append(f"  executed: {', '.join(self.executed) or 'nothing'}")
         verdict = f"{outcome('error')} {printable(self.error)}" if self.error else outcome("ok")
@@ -157,11 +170,12 @@ def resume_run(
     """
     recording = Recording(place.path(session))
     recording.place(frame)
-    operations = _edit(place, recording, frame, set, patch)
+    overrides, operations = _edit(place, recording, frame, set, patch)
     mocks = dict(_pair(word, "mock") for word in mock)
     config = ResumeConfig(
         frame,
         new_session_id=new_id,
+        state_overrides=overrides,
         mode="mock" if mocks and mode == "fork" else mode,
         inject_mocks=mocks,
         skip_nodes=skip,
@@ -170,12 +184,17 @@ def resume_run(
         volatile=volatile,
     )
     install()
+    allowed, why = can_resume(Tape(recording), frame)
+    if not allowed:
+        raise CannotResumeError(f"{recording.session_id} frame {frame} cannot be resumed: {why}")
     runner = find_agent(place, agent, recording)
-    if files:
-        from agent_vcr_nb.verbs.files import rollback
-
-        rollback(place, recording.session_id, frame)
-    outcome_of = resume(recording, runner, config)
+    told = _files_brought_back(place, recording.session_id, frame) if files else ""
+    try:
+        outcome_of = resume(recording, runner, config)
+    except BaseException:
+        if told:
+            _files_as_they_were(place, recording.session_id)
+        raise
     child = VCRPlayer.load(recording.path.parent / f"{outcome_of.session_id}.vcr")
     ran = [s for s in (frame_summary(child, n) for n in range(len(child))) if s["provenance"] in ("live", "edited")]
     parents = {s["parent"] for s in ran}
@@ -190,7 +209,22 @@ def resume_run(
         f"{type(error).__name__}: {error}" if error else None,
         child.recorded_value(outcome_of.result),
         len(child),
+        told,
     )
+
+
+def _files_brought_back(place: Place, session: str, frame: int) -> str:
+    """Roll the files of the session's workspace back to before a frame; returns what was done, in words."""
+    from agent_vcr_nb.verbs.files import rollback
+
+    return rollback(place, session, frame).text()
+
+
+def _files_as_they_were(place: Place, session: str) -> None:
+    """Take the rollback back, because nothing was run on it."""
+    from agent_vcr_nb.verbs.files import undo
+
+    undo(place, session=session)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,17 +263,21 @@ def fork(
 ) -> Forked:
     """Make a session that starts before a frame, with its state edited, and run nothing."""
     recording = Recording(place.path(session))
-    operations = _edit(place, recording, frame, set, patch)
-    child = fork_recording(recording.path, frame, new_id, patch=operations, reason=reason, pending=True)
+    overrides, operations = _edit(place, recording, frame, set, patch)
+    child = fork_recording(
+        recording.path, frame, new_id, overrides=overrides, patch=operations, reason=reason, pending=True
+    )
     session_made = child.get_session()
     child.close()
-    return Forked(session_made.session_id if session_made else "", recording.session_id, frame, operations)
+    edit = session_made.edit if session_made else []
+    return Forked(session_made.session_id if session_made else "", recording.session_id, frame, edit)
 
 
 def _edit(
     place: Place, recording: Recording, frame: int, assignments: Sequence[str], patch_file: str | None
-) -> list[dict[str, Any]]:
-    """Return the patch that a user asked for: made in a widget, read from a file, and set by words, in this order."""
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return the keys that a user sets, and the patch: made in a widget, read from a file, and set by pointers."""
+    overrides: dict[str, Any] = {}
     operations: list[dict[str, Any]] = []
     if place.patch is not None:
         operations += [dict(op) for op in place.patch(recording.session_id, frame)]
@@ -248,8 +286,11 @@ def _edit(
     tree = recording.state(frame, "input") if assignments else None
     for word in assignments:
         target, value = _pair(word, "set")
-        operations.append(setting(tree, target, value))
-    return operations
+        if target.startswith("/"):
+            operations.append(setting(tree, target, value))
+        else:
+            overrides[target] = decode(value)
+    return overrides, operations
 
 
 def _patch_from(path: Path) -> list[dict[str, Any]]:

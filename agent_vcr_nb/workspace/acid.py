@@ -177,7 +177,7 @@ class ACIDWorkspace:
                 )  # fmt: skip
                 session, frame = recorded.session_id, recorded.number
             self._counted += 1
-            self._ties.tie(session, frame, made.number)
+            self._ties.tie(session, frame, made.number, self._recordings())
             return with_frame(made, self._ties)
 
     def rollback(
@@ -301,9 +301,14 @@ class ACIDWorkspace:
             ties = self._read_ties()
             return [with_frame(one, ties) for one in line.savepoints.values()]
 
-    def knows(self, session: str) -> bool:
-        """Tell whether a frame of this session is tied to a savepoint."""
-        return session in self._read_ties().sessions()
+    def knows(self, session: str, recordings: Path) -> bool:
+        """Tell whether a frame of the session of this name in this folder of recordings is tied to a savepoint."""
+        return self._read_ties().holds(session, recordings) or (self.active and session == self._session)
+
+    def _recordings(self) -> Path | None:
+        """Return the folder of the session that frames are recorded into now."""
+        recorder = self.recorder or active_recorder()
+        return None if recorder is None else Path(recorder.output_dir)
 
     def status(self) -> Status:
         """Return how the workspace stands: transaction, savepoints, and what has changed since the latest."""
@@ -343,7 +348,7 @@ class ACIDWorkspace:
             then = line.manifest(latest)
             session = str(self._recorded_session())
             made = line.savepoint("auto", label=key, session=session, frame=number, unless=then.same_as)
-            self._ties.tie(session, number, (made or latest).number)
+            self._ties.tie(session, number, (made or latest).number, self._recordings())
 
     def after_frame(self, number: int) -> None:
         """Do nothing: what a frame wrote is found by the next `before_frame`, rollback or commit."""

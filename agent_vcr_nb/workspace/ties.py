@@ -36,20 +36,24 @@ class Ties:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._numbers: dict[tuple[str, int], int] = {}
+        self._recordings: set[tuple[str, str]] = set()
 
-    def tie(self, session: str, frame: int, savepoint: int) -> None:
-        """Say that the files of this frame are those of the savepoint."""
-        row = json.dumps({"session": session, "frame": frame, "savepoint": savepoint})
+    def tie(self, session: str, frame: int, savepoint: int, recordings: Path | None) -> None:
+        """Say that the files of this frame are those of the savepoint; `recordings` is the folder of the session."""
+        folder = str(recordings.resolve()) if recordings is not None else None
+        row = json.dumps({"session": session, "frame": frame, "savepoint": savepoint, "recordings": folder})
         fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             os.write(fd, f"{row}\n".encode())
         finally:
             os.close(fd)
         self._numbers[session, frame] = savepoint
+        self._recordings.add((session, str(folder)))
 
     def read(self) -> None:
         """Read what this and other processes have written."""
         self._numbers.clear()
+        self._recordings.clear()
         try:
             lines = self._path.read_bytes().split(b"\n")
         except FileNotFoundError:
@@ -58,6 +62,7 @@ class Ties:
             try:
                 row = json.loads(line)
                 self._numbers[row["session"], row["frame"]] = row["savepoint"]
+                self._recordings.add((row["session"], str(row.get("recordings"))))
             except (ValueError, KeyError, TypeError):
                 continue
 
@@ -72,6 +77,10 @@ class Ties:
     def frame_of(self, savepoint: int) -> tuple[str, int] | None:
         """Return session and number of the first frame of a savepoint."""
         return next((key for key, number in self._numbers.items() if number == savepoint), None)
+
+    def holds(self, session: str, recordings: Path) -> bool:
+        """Tell whether frames of the session of this name in this folder are here: another project has its own."""
+        return (session, str(recordings.resolve())) in self._recordings
 
     def sessions(self) -> set[str]:
         """Return every session that has a frame here."""

@@ -141,3 +141,11 @@ def test_help_lists_the_words_and_a_words_options(notebook):
     listed, options = notebook("%vcr help", "%vcr resume --help")
     assert "%vcr resume" in listed
     assert "--set" in options
+
+
+@pytest.mark.slow
+def test_a_comment_behind_the_words_is_no_word(notebook):
+    *_, resumed = notebook(
+        "%vcr record my_run", "try_agent('todo')", """%vcr resume 2 --set plan='"a # b"'  # it isn't part of this"""
+    )
+    assert '/plan = "a # b"' in resumed

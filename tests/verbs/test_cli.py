@@ -299,3 +299,57 @@ def test_vcr_starts_in_at_most_twelve_times_an_empty_python(recorded):
 
     # An empty Python takes 12 ms where this was measured, so the bound is 150 ms there.
     assert fastest([sys.executable, "-m", "agent_vcr_nb", "ls"]) < 12.5 * fastest([sys.executable, "-c", "pass"])
+
+
+def test_a_state_with_keys_that_are_no_strings_is_edited_as_what_it_is(in_tmp):
+    Path("keys.py").write_text(
+        "from agent_vcr_nb import step\n"
+        "@step\ndef a(s): return {**s, 3: 'three', 'mode': 'bad'}\n"
+        "@step\ndef b(s): print('b got', s)\n"
+        "b(a({'q': 1}))\n"
+    )
+    run_vcr("record", "-s", "keys", "--", "python", "keys.py")
+    done = run_vcr("resume", "keys", "1", "--set", 'mode="good"')
+    assert "b got {'q': 1, 3: 'three', 'mode': 'good'}" in done.stdout, done.stderr
+    refused = run_vcr("resume", "keys", "1", "--set", '/mode="good"')
+    assert (refused.returncode, "its content stands under /v" in refused.stderr) == (2, True)
+
+
+def test_a_secret_argument_of_the_program_is_not_stored_and_not_handed_on_as_a_marker(in_tmp):
+    Path("secret.py").write_text(
+        "from agent_vcr_nb import step\n@step\ndef a(s): return s\n@step\ndef b(s): return s\nb(a({}))\n"
+    )
+    run_vcr("record", "-s", "hidden", "--", "python", "secret.py", "--api-key", "hunter2hunter2")
+    assert b"hunter2hunter2" not in Path(".vcr/hidden.vcr").read_bytes()
+    refused = run_vcr("resume", "hidden", "1")
+    assert refused.returncode == 3
+    assert "a secret that was not stored" in refused.stderr
+
+
+def test_a_second_run_of_a_program_in_one_session_is_resumed_by_itself(app):
+    for _ in range(2):
+        recorded = run_vcr("record", "-s", "twice", "--", "python", "app.py", "todo")
+    assert "added to the session that was there" in recorded.stdout
+    done = run_vcr("resume", "twice", "5", "--set", 'database="sqlite"', "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["executed"] == ["build"]
+
+
+@pytest.mark.parametrize("words", [["resume", "my_run"], ["state", "my_run"], ["fork", "my_run"], ["when", "my_run"]])
+def test_a_word_that_is_missing_is_named(recorded, words):
+    done = run_vcr(*words)
+    assert done.returncode == 2
+    assert "Missing argument" in done.stderr
+
+
+def test_a_folder_that_cannot_be_used_is_one_clear_message(app):
+    Path("afile").write_text("no folder")
+    done = run_vcr("record", "--dir", "afile", "--", "python", "app.py", "todo")
+    assert done.returncode == 3
+    assert "afile" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_resume_that_is_refused_leaves_no_session(recorded):
+    assert run_vcr("resume", "my_run", "2", "--agent", "json:dumps").returncode == 3
+    assert [path.name for path in Path(".vcr").glob("*.vcr")] == ["my_run.vcr"]

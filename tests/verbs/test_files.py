@@ -1,5 +1,6 @@
 """`vcr rollback`, `savepoints`, `undo` and `resume --files` on the files that a recorded agent wrote."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -71,5 +72,32 @@ def test_resume_with_files_runs_on_the_files_that_were_there_before_the_frame(wr
     Path("work/c.txt").write_text("later")
     done = run_vcr("resume", "files", "1", "--files", "--agent", "writer:agent", "--set", 'text="edited"', "--json")
     assert done.returncode == 0, done.stderr
+    assert "delete                 c.txt" in json.loads(done.stdout)["files"]
     assert _files()["a.txt"] == "edited"
     assert '"b.txt"' in done.stdout
+
+
+def test_a_session_of_the_same_name_in_another_project_does_not_touch_these_files(written, tmp_path, monkeypatch):
+    other = tmp_path / "other"
+    other.mkdir()
+    monkeypatch.chdir(other)
+    Path("writer.py").write_text(WRITER.replace('workspace=ACIDWorkspace("work")', ""))
+    subprocess.run([sys.executable, "writer.py"], check=True)
+    refused = run_vcr("rollback", "files", "1")
+    assert refused.returncode == 2
+    assert "no savepoints of files" in refused.stderr
+    monkeypatch.chdir(written)
+    assert _files() == {"a.txt": "spoilt", "b.txt": "never asked for"}
+
+
+def test_a_refused_resume_leaves_the_files_as_they_were(written):
+    done = run_vcr("resume", "files", "1", "--files", "--agent", "json:dumps")
+    assert done.returncode == 3
+    assert _files() == {"a.txt": "spoilt", "b.txt": "never asked for"}
+    assert [path.name for path in Path(".vcr").glob("*.vcr")] == ["files.vcr"]
+
+
+def test_undo_needs_no_words_where_one_workspace_lies_below(written):
+    assert run_vcr("rollback", "files", "1").returncode == 0
+    assert run_vcr("undo").returncode == 0
+    assert _files() == {"a.txt": "spoilt", "b.txt": "never asked for"}
