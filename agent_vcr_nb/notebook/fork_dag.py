@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,8 @@ class ForkDAG(ipywidgets.VBox):
     def __init__(self, directory: str | Path = ".vcr", session: str | None = None) -> None:
         self._lock = threading.RLock()
         self._clicked = ""
+        self.on_choose: Callable[[str, int], None] = lambda session, frame: None
+        """Called with session and frame after each click on a node."""
         self._costs: dict[Path, tuple[tuple[int, int], Totals]] = {}
         self.figure = _empty_figure()
         self.details = ipywidgets.HTML()
@@ -122,6 +124,7 @@ class ForkDAG(ipywidgets.VBox):
             before, self._clicked = self._clicked, session
             self.compared = (before, session) if before and before != session else ()
             self._select(session, frame)
+            self.on_choose(session, frame)
 
     def unfold(self) -> None:
         """Show more of the sessions that are folded away."""

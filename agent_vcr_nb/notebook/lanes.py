@@ -59,7 +59,7 @@ class Lanes:
 def graph_of(branches: Iterable[Branch]) -> nx.DiGraph:
     """Return the sessions as nodes (with ``info``) and the forks as edges (with ``frame``) from parent to fork."""
     graph = nx.DiGraph()
-    waiting = [(None, branch) for branch in branches][::-1]
+    waiting: list[tuple[str | None, Branch]] = [(None, branch) for branch in reversed(list(branches))]
     while waiting:
         parent, branch = waiting.pop()
         graph.add_node(branch.info.session_id, info=branch.info)
