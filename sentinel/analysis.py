@@ -21,7 +21,6 @@ _LEFT_OUT = re.compile(
 _TODO = re.compile(
     r"(?i)#\s*(?:todo|fixme|xxx)\b|#[^\n]*\b(?:implement (?:this|me|here|later)|your code|placeholder)\b"
 )
-_PROTOCOLS = {"Protocol", "ABC", "TypedDict", "NamedTuple"}
 
 
 class ChunkAnalysis:
@@ -134,58 +133,35 @@ class ChunkAnalysis:
                 self._add("stub-left", line, line, (line, line), "", message)
 
 
+_MEASURES = (
+    ("function-too-long", "max_function_lines", "is {} lines (max {}) - break it up"),
+    ("too-complex", "max_complexity", "has cyclomatic complexity {} (max {}) - simplify"),
+    ("too-cognitive", "max_cognitive", "has cognitive complexity {} (max {}) - flatten or split it"),
+    ("too-many-parameters", "max_parameters", "takes {} parameters (max {}) - use a config object"),
+    ("nested-too-deep", "max_nesting", "nests {} blocks deep (max {}) - return early or extract a function"),
+    ("too-many-returns", "max_returns", "returns at {} places (max {}) - use a table or split it"),
+    ("too-many-branches", "max_branches", "has {} branches (max {}) - use a table or split it"),
+)
+"""Rule, the setting that limits it, and what to say of the function."""
+
+
 def _over(
     scope: Scope, node: ast.FunctionDef | ast.AsyncFunctionDef, lines: int, parameters: int, config: Config
 ) -> Iterator[tuple[str, float, float, str]]:
     """Rule, value, limit and message of each measure that is over its limit."""
-    name = f"{node.name}()"
-    measures = (
-        (
-            "function-too-long",
-            lines,
-            config.max_function_lines,
-            f"{name} is {{}} lines (max {{}}) - break it up",
-        ),
-        (
-            "too-complex",
-            scope.complexity,
-            config.max_complexity,
-            f"{name} has cyclomatic complexity {{}} (max {{}}) - simplify",
-        ),
-        (
-            "too-cognitive",
-            scope.cognitive,
-            config.max_cognitive,
-            f"{name} has cognitive complexity {{}} (max {{}}) - flatten or split it",
-        ),
-        (
-            "too-many-parameters",
-            parameters,
-            config.max_parameters,
-            f"{name} takes {{}} parameters (max {{}}) - use a config object",
-        ),
-        (
-            "nested-too-deep",
-            scope.blocks,
-            config.max_nesting,
-            f"{name} nests {{}} blocks deep (max {{}}) - return early or extract a function",
-        ),
-        (
-            "too-many-returns",
-            scope.returns,
-            config.max_returns,
-            f"{name} returns at {{}} places (max {{}}) - use a table or split it",
-        ),
-        (
-            "too-many-branches",
-            scope.branches,
-            config.max_branches,
-            f"{name} has {{}} branches (max {{}}) - use a table or split it",
-        ),
+    values = (
+        lines,
+        scope.complexity,
+        scope.cognitive,
+        parameters,
+        scope.blocks,
+        scope.returns,
+        scope.branches,
     )
-    for rule, value, limit, message in measures:
+    for (rule, setting, text), value in zip(_MEASURES, values, strict=True):
+        limit = getattr(config, setting)
         if value > limit:
-            yield rule, float(value), float(limit), message.format(value, limit)
+            yield rule, float(value), float(limit), f"{node.name}() {text.format(value, limit)}"
 
 
 def _parameters(node: ast.FunctionDef | ast.AsyncFunctionDef, is_method: bool) -> int:

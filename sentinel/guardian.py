@@ -62,7 +62,7 @@ class Sentinel:
         self._lock = threading.RLock()
 
     def load_index(self) -> bool:
-        """Load the stored index and look at what changed since; False when there is none that fits."""
+        """Load the stored index; False when there is none that fits. `sweep` finds what changed since."""
         from sentinel import store
 
         with self._lock:
@@ -105,12 +105,12 @@ class Sentinel:
         return self._told(result)
 
     def remember(self, path: Path | str) -> None:
-        """Take a file as it is on disk for the state before the next write, if nothing is known of it yet."""
+        """Take a file as it is on disk for the state before the next write: what stands there now is old."""
         name = self.project.relative(path)
         with self._lock:
             self.index(skip=name)
-            known = name in self.project.index.files
-            if not known and language_of(name) is not None and (self.root / name).is_file():
+            readable = language_of(name) is not None and (self.root / name).is_file()
+            if readable and not self.project.is_current(name):
                 self.project.check_path(name)
 
     def sweep(self) -> list[CheckResult]:
@@ -135,8 +135,9 @@ class Sentinel:
             UsageError: the folder does not exist.
         """
         with self._lock:
-            self._indexed = True
-            return self.project.scan(self.root if directory is None else Path(directory))
+            target = self.root if directory is None else Path(directory).resolve()
+            self._indexed = self._indexed or target == self.root
+            return self.project.scan(target)
 
     @property
     def findings(self) -> list[Finding]:

@@ -80,6 +80,10 @@ class Project:
         again = self.check(_read(path, full, content))
         return replace(again, caused=tuple(worst_first(newly_caused(before, again.findings))))
 
+    def is_current(self, path: str) -> bool:
+        """True when the file is known as it is on disk."""
+        return path in self.index.files and self.stamps.get(path) == _stamp(self.root / path)
+
     def refresh(self, path: str) -> CheckResult | None:
         """Look at a file again; None when it is gone, and then it is forgotten."""
         if not (self.root / path).is_file():
@@ -101,8 +105,8 @@ class Project:
         earlier = self.findings.get(path, ())
         present = {(finding.rule, finding.symbol) for finding in now}
         fixed = tuple(item for item in earlier if (item.rule, item.symbol) not in present) if remember else ()
+        self.findings[path] = now
         if remember:
-            self.findings[path] = now
             self.index.files[path].known = [(item.rule, item.symbol, item.value or 0.0) for item in now]
         return CheckResult(path, now, tuple(worst_first(newly_caused(before, now))), fixed)
 

@@ -23,6 +23,13 @@ def no_network(monkeypatch):
     monkeypatch.setattr(socket.socket, "connect", guarded)
 
 
+@pytest.fixture(autouse=True)
+def no_recorder_of_another_test(monkeypatch):
+    """A recorder that another test left open records nothing here."""
+    monkeypatch.setattr("agent_vcr_nb.core.steps._latest", None)
+    monkeypatch.setattr("agent_vcr_nb.core.steps._earlier", [])
+
+
 @pytest.fixture
 def in_tmp(tmp_path, monkeypatch):
     """Run the test in an empty folder, so that `.vcr/` is its own."""

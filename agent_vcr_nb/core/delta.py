@@ -294,13 +294,21 @@ class Lane:
     def __init__(self, parent: Lane | None = None) -> None:
         self.tracks: list[Track] = []
         self._parent = parent
+        self._last: Track | None = None
+
+    def repeat(self) -> Section | None:
+        """Return how to write the state that was written last once more, or None where that needs a comparison."""
+        return None if self._last is None else Section(None, self._last.ref, b"[]")
 
     def write(self, state: dict[str, Any], ref: str, notes: Notes, redactor: Redactor | None, to_blob: Any) -> Section:
         """Return `state` as it is to be written under the reference `ref`."""
+        self._last = None
         track = self._track_for(state)
         if track is not None:
             try:
-                return track.advance(state, ref, notes, redactor, to_blob)
+                section = track.advance(state, ref, notes, redactor, to_blob)
+                self._last = track
+                return section
             except RecordingError:
                 # Keys that redaction changed, or a cycle: no operation can tell it, so the state is written in full.
                 self.tracks.remove(track)
@@ -315,14 +323,15 @@ class Lane:
             tree = to_blob(tree)
         raw = orjson.dumps(tree)
         if len(raw) > SMALL and not notes.cyclic and not _REDACTED_KEY.search(raw):
-            self.tracks.insert(0, Track(shade(state), tree, ref, len(raw)))
+            self._last = Track(shade(state), tree, ref, len(raw))
+            self.tracks.insert(0, self._last)
             del self.tracks[self.MOST :]
         return Section(raw, None, b"")
 
     def forget(self) -> None:
         """Drop all tracks, because what was written last did not reach the file."""
         self.tracks.clear()
-        self._parent = None
+        self._parent = self._last = None
 
     def _track_for(self, state: dict[str, Any]) -> Track | None:
         for n, track in enumerate(self.tracks):

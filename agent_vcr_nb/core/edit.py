@@ -47,10 +47,15 @@ class StateEdit:
 
     def as_patch(self, recorded: Json) -> list[dict[str, Any]]:
         """Return the whole edit as one patch of a recorded state; raises EditError when it does not fit it."""
-        operations: list[dict[str, Any]] = [
-            {"op": "replace" if key in recorded else "add", "path": f"/{escape(key)}", "value": encode(value)}
-            for key, value in self.overrides.items()
-        ]
+        operations: list[dict[str, Any]]
+        if TAG in self.overrides or TAG in recorded:
+            # The tag as a key of the user's: such a state is written as pairs, and is replaced as a whole.
+            operations = [{"op": "replace", "path": "", "value": encode({**decode(recorded), **self.overrides})}]
+        else:
+            operations = [
+                {"op": "replace" if key in recorded else "add", "path": f"/{escape(key)}", "value": encode(value)}
+                for key, value in self.overrides.items()
+            ]
         operations += [dict(operation) for operation in self.patch]
         _check_tags(recorded, patched(recorded, operations), "")
         return operations

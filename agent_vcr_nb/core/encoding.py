@@ -28,6 +28,8 @@ from agent_vcr_nb.core.tables import MAX_REPR, printable
 from agent_vcr_nb.core.tables import TAG as TAG
 from agent_vcr_nb.core.tables import Json as Json
 
+AS_IN_OUTPUT = {TAG: "as in output"}
+"""In an update: the value that stands under the same key in the frame's output state."""
 MAX_DEPTH = 64
 """Deeper values become a marker: a recorder must not meet the interpreter's recursion limit."""
 MAX_SAFE_INT = 2**53 - 1

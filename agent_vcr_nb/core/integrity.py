@@ -52,21 +52,27 @@ def _damaged_lines(segment: Segment, *, sealed: bool) -> Iterator[str]:
     name = segment.path.name
     for begin, end in segment.bad:
         yield f"{name} byte {begin}: a damaged line ({end - begin} bytes) was passed over"
-    places = [
-        *zip(segment.frame_at, segment.frame_end, strict=True),
-        *zip(segment.start_at, segment.start_end, strict=True),
-    ]
-    for begin, end in [*segment.other, *(place for place in places if place[0] >= 0)]:
+    for what, begin, end in _places(segment):
         try:
             whole = line_is_whole(segment.read(begin, end))
         except RecordingError as error:
             yield str(error)
             continue
         if whole is False or (whole is None and sealed):
-            yield f"{name} byte {begin}: the line is not as it was written"
+            yield f"{name} byte {begin}: the line is not as it was written{what}"
     torn = segment.size() - segment.position
     if torn:
         yield f"{name}: {torn} bytes at the end are no whole line: a write was cut short"
+
+
+def _places(segment: Segment) -> Iterator[tuple[str, int, int]]:
+    for begin, end in segment.other:
+        yield "", begin, end
+    for number in range(segment.count):
+        if segment.start_at[number] >= 0:
+            yield f" (start of frame {number})", segment.start_at[number], segment.start_end[number]
+        if segment.frame_at[number] >= 0:
+            yield f" (frame {number})", segment.frame_at[number], segment.frame_end[number]
 
 
 def _missing_frames(player: VCRPlayer) -> Iterator[str]:

@@ -21,7 +21,7 @@ from typing import Any
 import orjson
 
 from agent_vcr_nb.core.delta import apply
-from agent_vcr_nb.core.encoding import Json
+from agent_vcr_nb.core.encoding import AS_IN_OUTPUT, Json
 from agent_vcr_nb.core.errors import FrameNotFoundError, RecordingError, SessionNotFoundError
 from agent_vcr_nb.core.journal import SCHEMA, SUFFIX, blob_directory, session_path
 from agent_vcr_nb.core.segment import Segment
@@ -280,11 +280,18 @@ class Recording:
         while self._state_bytes > _CACHED_STATE_BYTES and len(self._states) > 1:
             self._state_bytes -= len(self._states.popitem(last=False)[1])
 
-    def update(self, number: int) -> Json | None:
-        """Return what the step itself returned as encoded JSON, where that was recorded apart from the state."""
+    def update(self, number: int, *, whole: bool = True) -> Json | None:
+        """Return what the step itself returned as encoded JSON, where that was recorded apart from the state.
+
+        Unless `whole`, values that are as in the output state stay told by that.
+        """
         segment, local = self.place(number)
         data = segment.data(local, start=False)
-        return None if data is None else data.get("update")
+        update = None if data is None else data.get("update")
+        if whole and type(update) is dict and AS_IN_OUTPUT in update.values():
+            output = self.state(number, "output")
+            return {key: output.get(key) if value == AS_IN_OUTPUT else value for key, value in update.items()}
+        return update
 
     def details(self, number: int) -> Json | None:
         """Return what the integration kept with the start of a frame for a resume, as encoded JSON."""

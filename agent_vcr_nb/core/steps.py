@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import sys
 import time
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from agent_vcr_nb.core.policy import Decision, Edit, Return, Run
 
 if TYPE_CHECKING:
     from agent_vcr_nb.core.recorder import VCRRecorder
+    from agent_vcr_nb.core.step_recorder import StepRecorder
     from agent_vcr_nb.core.writer import FrameWriter
 
 
@@ -24,7 +26,7 @@ class Scope:
 
     __slots__ = ("counts", "figures", "key", "lane", "number", "outer", "over", "recorder")
 
-    def __init__(self, recorder: VCRRecorder, key: str, number: int | None, lane: Lane | None) -> None:
+    def __init__(self, recorder: StepRecorder, key: str, number: int | None, lane: Lane | None) -> None:
         self.recorder, self.key, self.number, self.lane = recorder, key, number, lane
         self.figures: dict[str, Any] = {}
         self.outer: Scope | None = None
@@ -77,6 +79,15 @@ def active_recorder() -> VCRRecorder | None:
     return recorder if recorder is not None and recorder.recording else None
 
 
+def task_id() -> int:
+    """Return a number of the asyncio task that runs here, or 0; asyncio is not loaded for the sake of asking."""
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None or asyncio._get_running_loop() is None:
+        return 0
+    task = asyncio.current_task()
+    return id(task) if task else 0
+
+
 @contextlib.contextmanager
 def choosing(recorder: VCRRecorder) -> Iterator[None]:
     """Steps that begin inside this block are recorded with `recorder`, as outermost ones."""
@@ -100,6 +111,8 @@ class Place:
     """Memory of states that its own are compared with; None for that of this thread and task."""
     number: int | None = None
     """Its frame, where that was started already."""
+    same_input: bool = False
+    """Its input is the state that was written last into `lane`: it is not compared again."""
 
 
 class Step:
@@ -127,12 +140,13 @@ class Step:
         "parent",
         "provenance",
         "renewals",
+        "same_input",
         "started_at",
         "unwritten",
         "writer",
     )
 
-    def __init__(self, recorder: VCRRecorder, name: str, key: str, frame_type: FrameType) -> None:
+    def __init__(self, recorder: StepRecorder, name: str, key: str, frame_type: FrameType) -> None:
         self._recorder, self.name, self.key, self.frame_type = recorder, name, key, frame_type
         self.number: int | None = None
         self.parent: int | None = None
@@ -147,6 +161,8 @@ class Step:
         self.details: Mapping[str, Any] | None = None
         self.lane: Lane | None = None
         self.lane_number = 0
+        self.same_input = False
+        """Its input is the state that was written last into its lane."""
         self.writer: FrameWriter | None = None
         self.renewals = 0
         self.unwritten: tuple[int, dict[str, Any]] | None = None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import logging
-import sys
 import threading
 import time
 import weakref
@@ -19,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from agent_vcr_nb.core.delta import Lane
-from agent_vcr_nb.core.encoding import TAG, Json, Notes, encode, escape, qualified, unescape
+from agent_vcr_nb.core.encoding import AS_IN_OUTPUT, TAG, Json, Notes, encode, escape, qualified, unescape
 from agent_vcr_nb.core.frame import FrameMetadata, Provenance, timestamp
 from agent_vcr_nb.core.journal import Journal
 from agent_vcr_nb.core.redact import Redactor
 from agent_vcr_nb.core.segment import Segment
-from agent_vcr_nb.core.steps import Step, current_scope
+from agent_vcr_nb.core.steps import Step, current_scope, task_id
 from agent_vcr_nb.core.tables import printable
 
 if TYPE_CHECKING:
@@ -84,9 +83,13 @@ class FrameWriter:
         self._all_lanes.add(step.lane)
         notes = Notes()
         data = self._identity(step, number, step.lane_number)
-        states = self._section(journal, step.lane, "input", number, step.input_state, notes)
+        repeated = step.lane.repeat() if step.same_input else None
+        if repeated is not None:
+            states: dict[str, Any] = {"input_delta": {"base": repeated.base, "ops": []}}
+        else:
+            states = self._section(journal, step.lane, "input", number, step.input_state, notes)
         if step.details is not None:
-            states["details"] = self.clean(step.details)
+            states["details"] = step.details
         line = self._with_lossy(data, notes) | states
         # Before the line is out: were the agent interrupted in between, the number would be given twice.
         step.number, self.next_number = number, number + 1
@@ -139,7 +142,7 @@ class FrameWriter:
         if output_state is not None:
             states |= self._section(journal, lane, "output", number, output_state, notes)
         if update is not None:
-            states["update"] = self.clean(update)
+            states["update"] = self._update(update, output_state)
         data = self._identity(step, number, lane_number, "error" if metadata.error_type else "ok")
         figures = metadata.to_dict()
         data["metadata"] = self.clean(figures) if figures else figures
@@ -245,7 +248,7 @@ class FrameWriter:
             head = {name: value for name, value in head.items() if name not in ("status", "metadata", "exception")}
         elif head.get("status") == "ok":
             states |= self._section(journal, lane, "output", number, tape.recorded(old, "output"), notes)
-        update = tape.recording.update(old) if is_end else None
+        update = tape.recording.update(old, whole=False) if is_end else None
         if update is not None:
             states["update"] = update
         details = None if is_end else tape.recording.details(old)
@@ -315,7 +318,7 @@ class FrameWriter:
 
     def _lane(self) -> tuple[Lane, int]:
         """Return the memory of the branch that runs here: one a thread, and one a task of asyncio in it."""
-        branch = (threading.get_ident(), _task_id())
+        branch = (threading.get_ident(), task_id())
         lane = self._lanes.get(branch)
         if lane is None:
             scope = current_scope.get()
@@ -369,6 +372,17 @@ class FrameWriter:
             data["lossy"] = [self.pointer(path) for path in notes.lossy[:MAX_LOSSY]]
         return data
 
+    def _update(self, update: Any, output_state: dict[str, Any] | None) -> Json:
+        """Return what a step returned; a long list or dict that is in the output state as it is is told by its key."""
+        same = set()
+        if type(update) is dict and output_state is not None:
+            long = {key: value for key, value in update.items() if type(value) in (list, dict) and len(value) > 15}
+            same = {key for key, value in long.items() if type(key) is str and output_state.get(key) is value}
+        if not same:
+            return self.clean(update)
+        tree = self.clean({key: None if key in same else value for key, value in update.items()})
+        return self.clean(update) if TAG in tree else tree | {key: dict(AS_IN_OUTPUT) for key in same if key in tree}
+
     def clean(self, value: Any) -> Json:
         """Return a value as the recording shows it: encoded, without secrets."""
         tree = encode(value)
@@ -393,15 +407,6 @@ class FrameWriter:
     def arguments(self, argv: Sequence[str]) -> Json:
         """Return a command line without secrets."""
         return encode(self.redactor.arguments(argv) if self.redactor else list(argv))
-
-
-def _task_id() -> int:
-    """Return a number of the asyncio task that runs here, or 0; asyncio is not loaded for the sake of asking."""
-    asyncio = sys.modules.get("asyncio")
-    if asyncio is None or asyncio._get_running_loop() is None:
-        return 0
-    task = asyncio.current_task()
-    return id(task) if task else 0
 
 
 def known(data: dict[str, Any]) -> dict[str, Any]:

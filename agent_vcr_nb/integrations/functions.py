@@ -206,7 +206,10 @@ class _Call:
 
     def _note_changes(self) -> None:
         if self._watch is not None:
-            self.step.changes = self._watch.changes(self._recorder.stored)
+            self._recorder.guarded(self._keep_changes, self._watch)
+
+    def _keep_changes(self, watch: Watch) -> None:
+        self.step.changes = watch.changes(self._recorder.stored)
 
 
 def annotate(**figures: Any) -> None:

@@ -42,20 +42,23 @@ class Watch:
         found: list[dict[str, Any]] = []
         for name, holder in self._holders.items():
             before, after = self._before[name], _print(holder)
-            if before != after:
+            if before != after and before is not None and after is not None:
                 found += _operations(f"/{escape(name)}", name, holder, before, after, store)
         return found
 
 
 def _print(holder: Any) -> Any:
-    """Return what tells two contents apart: bytes by field, (length, bytes) of a list, bytes of a set."""
-    if isinstance(holder, list):
-        return len(holder), _bytes(holder)
-    if isinstance(holder, dict):
-        return {key: _field(item) for key, item in list(holder.items())}
-    if isinstance(holder, set | bytearray):
-        return _bytes(holder)
-    return {key: _field(item) for key, item in list(getattr(holder, "__dict__", {}).items())}
+    """Return what tells two contents apart: bytes by field, (length, bytes) of a list, bytes of a set, or None."""
+    try:
+        if isinstance(holder, list):
+            return len(holder), _bytes(holder)
+        if isinstance(holder, dict):
+            return {key: _field(item) for key, item in list(holder.items())}
+        if isinstance(holder, set | bytearray):
+            return _bytes(holder)
+        return {key: _field(item) for key, item in list(getattr(holder, "__dict__", {}).items())}
+    except Exception:
+        return None  # an object that does not let itself be looked at is not watched
 
 
 def _field(value: Any) -> Any:

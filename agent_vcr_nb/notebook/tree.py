@@ -84,7 +84,7 @@ class StateTree(GuardedWidget):
 
     def forget(self, news: News) -> None:
         """Let the browser ask again for the states of frames that came or ended since it asked."""
-        came = {number for number in self._absent if news.first <= number < news.end}
+        came = {number for number in self._absent if number < news.end}
         self._absent -= came
         numbers = sorted(came.union(number for number, _ in news.changed))
         if numbers:

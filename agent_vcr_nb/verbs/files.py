@@ -127,16 +127,20 @@ def _workspace(session: str | None, named: str | None) -> ACIDWorkspace:
         for acid in here:
             if acid.knows(session):
                 return acid
-        found = sorted(set(_with_session(session)))
-        if len(found) == 1:
-            return ACIDWorkspace(found[0])
-        if found:
-            raise UsageError(f"{session} has savepoints in {', '.join(map(str, found))}: pass --workspace")
+        places = sorted(set(_with_session(session)))
+        if len(places) == 1:
+            return ACIDWorkspace(places[0])
+        if places:
+            raise UsageError(f"{session} has savepoints in {', '.join(map(str, places))}: pass --workspace")
         raise UsageError(f"{session} has no savepoints: run it in a transaction (ACIDWorkspace), or pass --workspace")
     if len(here) == 1:
         return here[0]
-    current = Path.cwd()
-    return next((acid for acid in here if acid.workspace == current), None) or ACIDWorkspace(current)
+    current = Path.cwd().resolve()
+    found = next((acid for acid in here if acid.workspace == current), None)
+    if found is None and here:
+        paths = ", ".join(str(acid.workspace) for acid in here)
+        raise UsageError(f"which workspace? Transactions are under way in {paths}: pass --workspace")
+    return found or ACIDWorkspace(current)
 
 
 def _with_session(session: str) -> Iterator[Path]:

@@ -47,7 +47,7 @@ class ACIDWorkspace:
             ``VCRRecorder(workspace=...)``, or call `attach`.
         store: where savepoints lie; outside the workspace. None: in the user's data folder, see places.store_home.
         leave_out: relative paths that no savepoint covers.
-        max_file_bytes: larger files are not covered.
+        max_file_bytes: larger files are not covered. None: as in the store, 20 MB in a new one.
         force: accept a mount point and a workspace over the limits of files, bytes and free space.
 
     Raises UnsafeWorkspaceError for a directory that may not be used.
@@ -60,7 +60,7 @@ class ACIDWorkspace:
         *,
         store: str | os.PathLike[str] | None = None,
         leave_out: Iterable[str] = (),
-        max_file_bytes: int = 20 * 1024 * 1024,
+        max_file_bytes: int | None = None,
         force: bool = False,
     ) -> None:
         self.workspace = resolve_workspace(workspace_dir, force=force)
@@ -150,10 +150,9 @@ class ACIDWorkspace:
         return session_id or time.strftime("tx-%Y%m%d-%H%M%S") + f"-{os.urandom(2).hex()}"
 
     def _scope(self) -> Scope:
-        recordings = None if self.recorder is None else Path(self.recorder.output_dir)
         return frozen_scope(
             self._store, self.workspace, leave_out=self._leave_out, max_file_bytes=self._max_file_bytes,
-            recordings=recordings,
+            recordings=None if self.recorder is None else Path(self.recorder.output_dir),
         )  # fmt: skip
 
     def savepoint(
@@ -179,7 +178,7 @@ class ACIDWorkspace:
                 session, frame = recorded.session_id, recorded.number
             self._counted += 1
             self._ties.tie(session, frame, made.number)
-            return self._tied(made)
+            return with_frame(made, self._ties)
 
     def rollback(
         self, to_frame_index: int | None = None, *, savepoint: int | None = None, session: str | None = None
@@ -374,9 +373,8 @@ class ACIDWorkspace:
 
     def _read_ties(self) -> Ties:
         if self._line is None:
-            ties = Ties(self._store.line_folder(MAIN) / "frames.jsonl")
-            ties.read()
-            return ties
+            self._ties = Ties(self._store.line_folder(MAIN) / "frames.jsonl")
+            self._ties.read()
         return self._ties
 
     def _number(self, frame: int | None, savepoint: int | None, session: str | None) -> int:
@@ -393,14 +391,10 @@ class ACIDWorkspace:
             raise UsageError(f"frame {frame} of {session} has no savepoint: frames with one are {known}")
         return number
 
-    def _tied(self, savepoint: Savepoint) -> Savepoint:
-        return with_frame(savepoint, self._ties)
-
 
 _active: dict[Path, list[weakref.ref[ACIDWorkspace]]] = {}
 
 
-def active_workspaces(path: Path | None = None) -> list[ACIDWorkspace]:
-    """Return the workspaces of this process with a transaction under way: all, or those of one directory."""
-    wanted = list(_active.values()) if path is None else [_active.get(path.resolve(), [])]
-    return [found for known in wanted for ref in known if (found := ref()) is not None and found.active]
+def active_workspaces() -> list[ACIDWorkspace]:
+    """Return the workspaces of this process with a transaction under way."""
+    return [found for known in _active.values() for ref in known if (found := ref()) is not None and found.active]

@@ -147,7 +147,7 @@ class Line:
         `settle` reads files that have just changed a second time, some milliseconds later.
         """
         base = (self.latest, self.manifest(self.latest)) if self.latest else None
-        writer = SavepointWriter(self.store)
+        writer = SavepointWriter(self.store, base[1] if base else None)
         try:
             manifest, fresh = self.scanner.scan(writer.keep, settle=settle)
             if unless(manifest):

@@ -28,8 +28,8 @@ SETTLE_S = 0.02
 DEEPEST = 200
 """One descriptor is open for each level of directories."""
 
-Keep = Callable[[bytes, str], None]
-"""Takes content and object id of a file that was read."""
+Keep = Callable[[str, bytes, str], None]
+"""Takes path, content and object id of a file that was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +279,7 @@ class Scanner:
         self._manifest.files[path] = state
         self._fresh[path] = Seen(now.st_mode, now.st_size, now.st_mtime_ns, now.st_ctime_ns, now.st_ino, state, trusted)
         if self._keep is not None:
-            self._keep(data, state.blob)
+            self._keep(path, data, state.blob)
 
     def _settle(self) -> None:
         """Read files that had just changed once more, until two readings agree or the fourth has failed.

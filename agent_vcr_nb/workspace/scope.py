@@ -12,7 +12,7 @@ from agent_vcr_nb.workspace.store import Store, write_durably
 
 
 def frozen_scope(
-    store: Store, workspace: Path, *, leave_out: Iterable[str], max_file_bytes: int, recordings: Path | None
+    store: Store, workspace: Path, *, leave_out: Iterable[str], max_file_bytes: int | None, recordings: Path | None
 ) -> Scope:
     """Return what the store has covered from its first transaction on; it can become less, never more.
 
@@ -24,7 +24,8 @@ def frozen_scope(
     try:
         known = json.loads(path.read_bytes())
     except FileNotFoundError:
-        known = {"path": str(workspace), "excluded": [], "max_file_bytes": max_file_bytes}
+        known = {"path": str(workspace), "excluded": [], "max_file_bytes": max_file_bytes or Scope().max_file_bytes}
+    max_file_bytes = max_file_bytes or known["max_file_bytes"]
     if max_file_bytes > known["max_file_bytes"]:
         raise UnsafeWorkspaceError(
             f"max_file_bytes={max_file_bytes}: the savepoints of {workspace} cover files up to "

@@ -182,15 +182,17 @@ class Store:
 class SavepointWriter:
     """Writes one savepoint through one ``git fast-import``, which is started when there is something to write."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, base: Manifest | None = None) -> None:
         self._store = store
+        self._stored: Mapping[str, FileState] = {} if base is None else base.files
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: IO[bytes] | None = None
         self._sent: set[str] = set()
 
-    def keep(self, data: bytes, blob: str) -> None:
-        """Write a content unless it was written a moment ago."""
-        if blob not in self._sent:
+    def keep(self, path: str, data: bytes, blob: str) -> None:
+        """Write a content, unless the savepoint before has it at this path or it was written a moment ago."""
+        stored = self._stored.get(path)
+        if blob not in self._sent and (stored is None or stored.blob != blob):
             self._sent.add(blob)
             self.send(b"blob\ndata %d\n" % len(data) + data + b"\n")
 

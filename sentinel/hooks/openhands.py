@@ -20,6 +20,7 @@ _SHELL_TOOLS = {"terminal", "bash", "execute_bash", "apply_patch"}
 
 def attach_conversation(sentinel: Sentinel, conversation: Any) -> Any:
     """Guard the file and shell tools of a conversation's agent; returns the conversation."""
+    sentinel.index()  # before the first write: what stands there now is old
     ready = getattr(conversation, "_ensure_agent_ready", None)
     if ready is not None:
         ready()  # tools are made on first use
@@ -95,6 +96,7 @@ def attach_event_stream(sentinel: Sentinel, stream: Any) -> Any:
 
     A finding goes back as a message of the user, which the agent reads before its next step.
     """
+    sentinel.index()  # before the first write: what stands there now is old
 
     def on_event(event: Any) -> None:
         kind = type(event).__name__

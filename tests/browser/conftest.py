@@ -79,11 +79,11 @@ def notebook(page: object, server: Server, request: pytest.FixtureRequest) -> It
 
 
 @pytest.fixture
-def picture(page: object) -> Callable[[str], None]:
+def picture(page: object) -> Callable[..., None]:
     """Keeps a picture of the page in tests/artifacts, for a person to look at."""
 
-    def take(name: str) -> None:
+    def take(name: str, of: object = page) -> None:
         ARTIFACTS.mkdir(exist_ok=True)
-        page.screenshot(path=ARTIFACTS / f"{name}.png")
+        of.screenshot(path=ARTIFACTS / f"{name}.png")
 
     return take

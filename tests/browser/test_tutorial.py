@@ -50,6 +50,7 @@ def test_an_edit_in_the_tree_is_what_percent_vcr_resume_runs_on(opened, page, pi
         '{"op":"replace","path":"/database","value":"sqlite"}'
     )
     picture("main_job_light")
+    picture("debugger", of=page.locator(".jp-OutputArea-output", has=page.get_by_test_id("vcr-tree")))
     opened.use_theme("JupyterLab Dark")
     picture("main_job_dark")
     opened.use_theme("JupyterLab Light")

@@ -2,7 +2,12 @@
 
 import collections
 
+from hypothesis import settings
 from hypothesis import strategies as st
+
+# How fast this machine is at the moment is no property of a value.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 
 def exact(value, *, ordered=False):

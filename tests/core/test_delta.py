@@ -90,7 +90,7 @@ def changes(draw):
     return change
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.lists(changes(), min_size=2, max_size=15))
 def test_operations_and_full_states_both_lead_to_the_state_that_was_passed(steps):
     written, state = Written(), copy.deepcopy(FILLER)
@@ -102,7 +102,7 @@ def test_operations_and_full_states_both_lead_to_the_state_that_was_passed(steps
 SECRETS = ["sk-" + "a1B2" * 6, "https://u:pass@host/", "plain", "sk-", "sk-" + "z" * 15]
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(
     st.lists(
         st.tuples(

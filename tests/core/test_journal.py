@@ -8,7 +8,7 @@ import zlib
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent_vcr_nb import VCRPlayer, VCRRecorder
@@ -36,6 +36,7 @@ def test_the_checksum_is_crc_32_of_the_line_without_it():
     assert line_is_whole(line[:-1])
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=1), st.data())
 def test_any_change_of_one_bit_is_seen(raw, data):
     line = make_line("frame", {"number": 0, "state": raw.hex()})[:-1]

@@ -63,7 +63,7 @@ def test_each_state_of_the_session_is_what_was_passed(session):
     assert player.verify_integrity()["issues"] == []
 
 
-def test_at_every_cut_of_the_last_three_lines_the_whole_frames_are_there_and_recording_goes_on(session, tmp_path):
+def test_at_every_cut_of_the_last_three_lines_the_whole_frames_are_there(session, tmp_path):
     data = session.read_bytes()
     ends = [at for at, byte in enumerate(data) if byte == 10]
     begin = ends[-4] + 1
@@ -74,7 +74,16 @@ def test_at_every_cut_of_the_last_three_lines_the_whole_frames_are_there_and_rec
         whole = [line for line, end in zip(lines_of(session), ends, strict=True) if end < cut]
         ended = {orjson.loads(line)["data"]["number"] for line in whole if line.startswith(b'{"type":"frame"')}
         assert {n for n, length in enumerate(logs(player)) if length is not None} == ended
-        assert player.verify_integrity()["ok"] is (data[cut - 1 : cut] == b"\n")
+        player.recording.close()
+
+
+def test_a_line_that_was_cut_short_is_told_wherever_it_was_cut(session, tmp_path):
+    data = session.read_bytes()
+    path = tmp_path / "cut.vcr"
+    for cut in [*range(data.rindex(b"\n", 0, -1) - 400, len(data), 13), len(data)]:
+        path.write_bytes(data[:cut])
+        player = VCRPlayer.load(path)
+        assert player.verify_integrity()["ok"] is (data[cut - 1 : cut] == b"\n"), cut
         player.recording.close()
 
 

@@ -14,6 +14,12 @@ from sentinel.project import Project
 from sentinel.reading import from_text
 
 FUNCTION = "def f(a, b=[]):\n    return a, b\n"
+DUPLICATED = """def load(path, limit):
+    with open(path) as file:
+        text = file.read()
+    rows = text.split(",")
+    return sorted(rows)[:limit]
+"""
 
 
 def check(tmp_path, content, name="a.py"):
@@ -182,6 +188,7 @@ def test_a_file_that_is_broken_for_a_while_keeps_its_old_debt_old(tmp_path):
     sentinel = Sentinel(root=tmp_path, config=Config())
     sentinel.check_file("a.py", FUNCTION)
     assert found(sentinel.check_file("a.py", FUNCTION + "def g(:\n")) == [("syntax-error", 3)]
+    assert [finding.rule for finding in sentinel.findings] == ["syntax-error"]
     assert sentinel.check_file("a.py", FUNCTION + "x = 1\n").caused == ()
 
 
@@ -218,3 +225,24 @@ def test_a_comment_on_any_line_of_the_signature_silences_the_function(tmp_path):
 
 def test_a_string_that_looks_like_a_comment_silences_nothing(tmp_path):
     assert not check(tmp_path, "def f(a=[], b='# noqa'):\n    return a, b\n").clean
+
+
+def test_what_a_person_wrote_before_the_agent_is_not_held_against_the_agent(tmp_path):
+    file = tmp_path / "a.py"
+    file.write_text("X = 1\n")
+    sentinel = Sentinel(root=tmp_path, config=Config())
+    sentinel.index()
+    file.write_text("X = 1\n\n\n" + FUNCTION)  # by hand
+    sentinel.remember(file)
+    file.write_text("X = 2\n\n\n" + FUNCTION)  # by the agent
+    assert sentinel.check_file(file).caused == ()
+
+
+def test_a_scan_of_a_folder_leaves_the_rest_of_the_project_to_be_indexed(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    (tmp_path / "a" / "x.py").write_text("X = 1\n")
+    (tmp_path / "b" / "y.py").write_text(DUPLICATED)
+    sentinel = Sentinel(root=tmp_path, config=Config())
+    assert sentinel.scan(tmp_path / "a") == []
+    assert [item.rule for item in sentinel.check_file("a/x.py", DUPLICATED).findings] == ["duplicate-function"]

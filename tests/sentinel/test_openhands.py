@@ -61,3 +61,18 @@ def test_the_model_reads_the_finding_after_its_write(python, tmp_path, mode, rol
 @pytest.mark.slow
 def test_a_clean_write_is_answered_as_without_sentinel(python, tmp_path):
     assert not any("[sentinel]" in text for _, text in shown(python, tmp_path, "clean"))
+
+
+@pytest.mark.slow
+def test_an_event_stream_of_openhands_ai_gets_the_finding_as_a_message(tmp_path):
+    """Proven on openhands-ai 1.6.0; its dependencies fill a gigabyte, so the Python is named by a variable."""
+    named = os.environ.get("SENTINEL_OPENHANDS_AI_PYTHON")
+    if named is None:
+        pytest.skip("SENTINEL_OPENHANDS_AI_PYTHON names no Python with openhands-ai 1.6")
+    (tmp_path / "store.py").write_text(ORIGINAL)
+    argv = [named, Path(__file__).with_name("openhands_event_stream.py"), tmp_path]
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": path})
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.startswith("EventSource.USER [sentinel] this write left 1 to fix in new.py:")
+    assert FINDING in done.stdout

@@ -91,6 +91,7 @@ def test_a_frame_that_finds_no_change_costs_no_git(workspace, tmp_path, monkeypa
     with VCRRecorder(output_dir=tmp_path / "recordings", workspace=acid) as recorder:
         recorder.start_session("auto")
         recorder.begin("first", {}).finish({})
+        os.utime(workspace / "a.txt")  # read again, and found the same
         monkeypatch.setenv("PATH", "/nowhere")
         recorder.begin("second", {}).finish({})
         assert recorder.problems == []

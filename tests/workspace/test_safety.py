@@ -72,6 +72,9 @@ def test_the_scope_of_a_store_never_grows(workspace):
         pass
     with pytest.raises(UnsafeWorkspaceError, match="going back would delete larger ones"):
         ACIDWorkspace(workspace, max_file_bytes=2000).begin()
+    put(workspace, "big", b"x" * 2000)
+    with ACIDWorkspace(workspace) as acid:
+        assert acid.preview(savepoint=1).left_alone == {"big": "larger than 1,000 bytes"}
 
 
 def test_calls_outside_a_transaction_say_what_to_call(workspace):
@@ -461,17 +464,34 @@ def test_a_file_of_the_user_under_the_reserved_name_is_not_touched(acid, workspa
     assert (workspace / "a.txt").read_text() == "agent"
 
 
-def test_a_forked_child_neither_keeps_nor_loses_the_lock(acid, workspace):
-    code = (
-        "import os, sys; from agent_vcr_nb import ACIDWorkspace\n"
-        "a = ACIDWorkspace(sys.argv[1], store=sys.argv[2]); a.begin(); r, w = os.pipe()\n"
-        "pid = os.fork()\n"
-        "if pid == 0: a.close(); os.write(w, b'x'); os.read(0, 1); os._exit(0)\n"
-        "os.read(r, 1)\n"
-        "try: ACIDWorkspace(sys.argv[1], store=sys.argv[2]).begin(); print('lost')\n"
-        "except Exception as error: print(type(error).__name__)\n"
-        "a.commit(); ACIDWorkspace(sys.argv[1], store=sys.argv[2]).begin(); print('free again')\n"
-    )
-    argv = [sys.executable, "-c", code, workspace, workspace.parent / "store"]
-    done = subprocess.run(argv, capture_output=True, text=True, input="")
+FORKING = """
+import os, sys
+from agent_vcr_nb import ACIDWorkspace
+workspace, store = sys.argv[1:]
+acid = ACIDWorkspace(workspace, store=store)
+acid.begin()
+ready, tell = os.pipe()
+ended, end = os.pipe()
+if os.fork() == 0:  # one that closes what it inherited
+    acid.close()
+    os.write(tell, b"x")
+    os._exit(0)
+os.read(ready, 1)
+if os.fork() == 0:  # one that lives on with it
+    os.close(end)
+    os.read(ended, 1)
+    os._exit(0)
+try:
+    ACIDWorkspace(workspace, store=store).begin()
+except Exception as error:
+    print(type(error).__name__)
+acid.commit()
+ACIDWorkspace(workspace, store=store).begin()
+print("free again")
+"""
+
+
+def test_a_forked_child_neither_keeps_nor_loses_the_lock(workspace):
+    argv = [sys.executable, "-c", FORKING, workspace, workspace.parent / "store"]
+    done = subprocess.run(argv, capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("BusyWorkspaceError\nfree again\n", "")

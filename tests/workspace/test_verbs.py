@@ -76,7 +76,7 @@ def test_a_blocked_dry_run_has_exit_code_3(workspace, place):
     acid = ACIDWorkspace(workspace, max_file_bytes=1000)
     acid.begin("t")
     put(workspace, "a.txt", b"\0" * 2000)
-    done = files.rollback(place, savepoint=1, dry_run=True)
+    done = files.rollback(place, savepoint=1, dry_run=True, workspace=str(workspace))
     assert done.exit_code == 3
     assert "BLOCKED by             a.txt (larger than 1,000 bytes)" in done.text()
     acid.close()

@@ -4,10 +4,13 @@ import {
   StateCache,
   changesBetween,
   keysOf,
+  opensAtFirst,
+  patched,
   plainOperations,
   pointerOf,
   preview,
   same,
+  selectedPath,
   tagOf,
   valueAt,
 } from "../src/tree/model.js";
@@ -103,4 +106,25 @@ test("operations leave without what is not theirs", () => {
     { op: "move", path: "/b", from: "/a" },
     { op: "replace", path: "/c", value: null },
   ]);
+});
+
+test("an edit is seen in the state and leaves the recorded one as it is", () => {
+  const recorded = { plan: "x", steps: [1, 2] };
+  const operations = [
+    { op: "replace", path: "/plan", value: "y" },
+    { op: "add", path: "/steps/-", value: 3 },
+  ];
+  assert.deepEqual(patched(recorded, operations), { plan: "y", steps: [1, 2, 3] });
+  assert.deepEqual(recorded, { plan: "x", steps: [1, 2] });
+});
+
+test("the path of a selection is where it began", () => {
+  const selections = [undefined, {}, { path: ["a", 0] }, { anchorPath: ["b/c"], focusPath: ["d"] }];
+  assert.deepEqual(selections.map(selectedPath), ["", "", "/a/0", "/b~1c"]);
+});
+
+test("a small value of the state is open at first, one that would fill the page is not", () => {
+  const tree = { few: [1, 2], many: Array(26).fill(0), long: ["x".repeat(30_000)], deep: { er: {} } };
+  const paths = [[], ["few"], ["many"], ["long"], ["deep"], ["deep", "er"]];
+  assert.deepEqual(paths.map((path) => opensAtFirst(tree, path)), [true, true, false, false, true, false]);
 });

@@ -100,6 +100,7 @@ class GraphRun:
             state = self._state_of(loop, checkpoint)
             self._finish_superstep(loop, state)
             loop.superstep = Superstep(checkpoint, metadata, state)
+            loop.superstep.written = loop.in_lane
             self._news.notify_all()
 
     def wrote(self, ns: str, writes: Sequence[tuple[str, Any]], task_id: str, path: str) -> None:
@@ -206,11 +207,16 @@ class GraphRun:
         occurrence = self._occurrence(loop, superstep, scope, name, path)
         key = f"{scope.key}/" if scope.key else ""
         key += f"{escape(name)}#{occurrence or scope.counts.get(escape(name), 0) + 1}"
+        state = _input_state(superstep, path, inputs)
         step = self.recorder.begin(
             name,
-            _input_state(superstep, path, inputs),
+            state,
             place=Place(
-                scope, occurrence, loop.lane if by_state else self.small_lane, self._resumed.started.pop(key, None)
+                scope,
+                occurrence,
+                loop.lane if by_state else self.small_lane,
+                self._resumed.started.pop(key, None),
+                same_input=by_state and superstep is not None and superstep.written and _same(state, superstep.state),
             ),
             details=self._details(loop, superstep, ns, path),
         )
@@ -241,17 +247,17 @@ class GraphRun:
         """Return what a resume needs to know with a frame; the checkpoint stands with the first of its superstep."""
         details: dict[str, Any] = {"run": self.run_id, "ns": ns, "path": list(path)}
         if self.call is not None:
-            details["call"], self.call = self.call, None
+            details["call"], self.call = self.recorder.clean(self.call), None
         if superstep is None:
             return details
         details["checkpoint"] = superstep.id
         if not superstep.recorded:
             superstep.recorded = True
-            details["record"] = superstep.record()
+            details["record"] = superstep.record() | {"hidden": self.recorder.clean(superstep.hidden())}
             if loop.last_key is not None:
                 details["after"] = loop.last_key
             elif seams.is_send(path) or seams.is_call(path):
-                details["state"] = superstep.state
+                details["state"] = self.recorder.clean(superstep.state)
         return details
 
     def task_ended(self, task: Task, output: Any) -> None:
@@ -283,12 +289,13 @@ class GraphRun:
         superstep = loop.superstep
         if superstep is None:
             return
-        loop.last_key = None
+        loop.last_key, loop.in_lane = None, False
         for task in sorted(superstep.tasks.values(), key=lambda task: task.step.number or 0):
             if task.over:
                 self._finish(task, state)
                 if task.ended and state is not None and not seams.is_call(task.path):
                     loop.last_key = task.step.key
+                    loop.in_lane = loop.in_lane or task.step.lane is loop.lane
         loop.before = superstep.tasks
 
     def _finish(self, task: Task, state: dict[str, Any] | None) -> None:
@@ -360,6 +367,11 @@ class GraphRun:
             raise
         except Exception as error:
             self.recorder.lose(error)
+
+
+def _same(state: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Tell whether two states hold the same objects under the same keys, in the same order."""
+    return list(state) == list(other) and all(state[key] is value for key, value in other.items())
 
 
 def _told(task: Task) -> bool:

@@ -71,6 +71,8 @@ class Superstep:
         self.tasks: dict[str, Task] = {}
         self.counts: dict[str, int] | None = None
         """How often each node had run below the same parent before this superstep."""
+        self.written = False
+        """The state was the last to be written into the lane of its loop."""
         self.recorded = False
         """A frame of it holds the checkpoint."""
 
@@ -83,13 +85,12 @@ class Superstep:
         return len(mine) + 1
 
     def record(self) -> dict[str, Any]:
-        """Return what a resume needs of the checkpoint beside the state.
+        """Return what a resume needs of the checkpoint beside the state, as JSON; `hidden` belongs to it.
 
         Names of channels stand in lists, never as keys: redaction goes by keys, and a version is no secret.
         """
         checkpoint = self.checkpoint
         number = seams.version_number
-        hidden = checkpoint["channel_values"].items()
         return {
             "id": self.id,
             "ts": checkpoint.get("ts"),
@@ -102,8 +103,12 @@ class Superstep:
                 for node, seen in checkpoint["versions_seen"].items()
             ],
             "updated": checkpoint.get("updated_channels"),
-            "hidden": [[channel, value] for channel, value in hidden if not seams.is_state(channel)],
         }
+
+    def hidden(self) -> list[list[Any]]:
+        """Return what LangGraph itself keeps in the checkpoint: Sends, and which edges have been gone."""
+        values = self.checkpoint["channel_values"].items()
+        return [[channel, value] for channel, value in values if not seams.is_state(channel)]
 
 
 class Loop:
@@ -118,6 +123,8 @@ class Loop:
         """Tasks of the superstep before."""
         self.last_key: str | None = None
         """Key of a frame whose output is the state that the current superstep starts from."""
+        self.in_lane = False
+        """That state was the last to be written into `lane`."""
         self.unsaved = False
         """It runs without a saver, so there are no checkpoints to wait for."""
         self.delta_channels: dict[str, Any] = {}

@@ -357,3 +357,24 @@ def test_a_subgraph_without_checkpointer_on_purpose_runs_as_it_did(lab, asynchro
     assert lab.error is None
     assert lab.result == {"n": 6, "log": ["double", "triple"]}
     assert keys(player) == ["inner#1", "inner#1/double#1", "inner#1/triple#1"]
+
+
+def test_a_node_that_returns_the_whole_state_each_time_costs_what_it_changed(lab, in_tmp):
+    class Whole(TypedDict, total=False):
+        items: list
+        n: int
+
+    def count(state):
+        return {**state, "n": state["n"] + 1}
+
+    builder = graphs.StateGraph(Whole)
+    builder.add_node(count)
+    builder.add_edge(graphs.START, "count")
+    builder.add_conditional_edges("count", lambda state: "count" if state["n"] < 50 else graphs.END)
+    items = [f"item {n} " + "x" * 200 for n in range(100)]
+    player = lab.record(lambda: builder.compile().invoke({"items": items, "n": 0}, {"recursion_limit": 100}))
+    assert player.get_frame(7).update == {"items": items, "n": 8}
+    assert (in_tmp / ".vcr" / "run.vcr").stat().st_size < 4 * len(str(items))
+    _, fork = lab.resume(player, builder.compile(), 49)
+    assert fork.get_frame(7).update == {"items": items, "n": 8}
+    assert fork.recording.path.stat().st_size < 6 * len(str(items))  # one more full state: of the live part

@@ -1,4 +1,5 @@
 // What the state tree knows and decides, without a page.
+import { immutableJSONPatch } from "immutable-json-patch";
 
 /** @typedef {import("../shared/types.js").Operation} Operation */
 /** @typedef {import("../shared/types.js").Side} Side */
@@ -182,4 +183,36 @@ export function plainOperations(operations) {
     ...(value === undefined ? {} : { value }),
     ...(from === undefined ? {} : { from }),
   }));
+}
+
+/** @param {unknown} recorded @param {Operation[]} patch @returns {unknown} the state with the edit in it */
+export function patched(recorded, patch) {
+  return immutableJSONPatch(recorded, /** @type {import("immutable-json-patch").JSONPatchDocument} */ (patch));
+}
+
+/**
+ * @param {{path?: (string | number)[], anchorPath?: (string | number)[]} | object | undefined} selection of the editor
+ * @returns {string} JSON Pointer of what is selected; empty when nothing or the whole state is
+ */
+export function selectedPath(selection) {
+  if (selection === undefined) return "";
+  if ("path" in selection && Array.isArray(selection.path)) return pointerOf(selection.path);
+  return "anchorPath" in selection && Array.isArray(selection.anchorPath) ? pointerOf(selection.anchorPath) : "";
+}
+
+/** Items, and characters of JSON, up to which a value of the state is opened at once. */
+const OPEN_ITEMS = 25;
+const OPEN_CHARACTERS = 20_000;
+
+/**
+ * @param {unknown} tree
+ * @param {readonly (string | number)[]} path
+ * @returns {boolean} whether the value is open at first: the state is, and so is a small value in it
+ */
+export function opensAtFirst(tree, path) {
+  if (path.length === 0) return true;
+  const value = path.length === 1 ? valueAt(tree, pointerOf(path)) : undefined;
+  if (value === undefined) return false;
+  const items = Array.isArray(value) ? value.length : isObject(value) ? Object.keys(value).length : 0;
+  return items <= OPEN_ITEMS && JSON.stringify(value).length <= OPEN_CHARACTERS;
 }

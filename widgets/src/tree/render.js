@@ -1,11 +1,11 @@
 // The state tree on the page: tabs, the editor, the list of changes, the pending edit.
-import { immutableJSONPatch } from "immutable-json-patch";
 import { createJSONEditor } from "vanilla-jsoneditor";
 import { selectionOf } from "../shared/bus.js";
-import { alertLine, button, element, isDark, keepKeys, watchTheme } from "../shared/dom.js";
+import { alertLine, element, isDark, keepKeys, watchTheme } from "../shared/dom.js";
 import { save, tell } from "../shared/kernel.js";
 import { changeList } from "./changes.js";
-import { StateCache, plainOperations, pointerOf, preview, tagOf, valueAt } from "./model.js";
+import { StateCache, opensAtFirst, patched, plainOperations, selectedPath, tagOf } from "./model.js";
+import { pendingEdit } from "./pending.js";
 import { answer, question } from "./writers.js";
 
 /** @typedef {import("../shared/types.js").Model} Model */
@@ -167,13 +167,10 @@ class TreeView {
       this.#asked.delete(key);
       this.#failures.delete(key);
       this.#cache.put(message.frame, message.side, { text: message.text, patch: message.patch, frame: message.title });
-    } else if (message.kind === "failure") {
+    } else if (message.kind === "failure" || message.kind === "absent") {
+      // Not asked for again before the kernel says that the frame has come or ended ("stale").
       this.#asked.delete(key);
-      this.#failures.set(key, message.message);
-    } else if (message.kind === "absent") {
-      // Remembered as a failure, so that it is not asked for again before the kernel says that the frame has come.
-      this.#asked.delete(key);
-      this.#failures.set(key, `the run has no frame ${message.frame} yet`);
+      this.#failures.set(key, message.message ?? `the run has no frame ${message.frame} yet`);
     } else if (message.kind === "writers") {
       this.#writers = message;
       this.#showHistory();
@@ -262,8 +259,7 @@ class TreeView {
 
   /** @param {import("vanilla-jsoneditor").JSONEditorSelection | undefined} selection */
   #onSelect(selection) {
-    const keys = selection && "path" in selection ? selection.path : selection && "anchorPath" in selection ? selection.anchorPath : [];
-    this.#path = pointerOf(keys);
+    this.#path = selectedPath(selection);
     this.#showHistory();
   }
 
@@ -330,7 +326,7 @@ class TreeView {
       this.#fillEditor(side === "input" ? patched(recorded, state.patch) : recorded, side === "output");
     }
     this.edit.hidden = side !== "input" || state.patch.length === 0;
-    if (!this.edit.hidden) this.#showEdit(state);
+    if (!this.edit.hidden) this.#showEdit(this.#frame, state);
     this.root.dataset.ready = "true";
     this.#rest();
   }
@@ -360,7 +356,15 @@ class TreeView {
     this.#editor.updateProps({ readOnly });
     // `set` and not `update`: the undo steps of one frame's state must not reach into another's.
     this.#editor.set({ json });
-    this.#editor.expand([], (path) => path.length < 2);
+    this.#editor.expand([], (path) => opensAtFirst(json, path));
+  }
+
+  /** @param {number} frame @param {Loaded} state */
+  #showEdit(frame, { text, patch }) {
+    const by = `${this.viewId}/undo`;
+    const undo = () => this.tell({ kind: "undo", frame, by });
+    const clear = () => this.tell({ kind: "clear", frame, by });
+    this.edit.replaceChildren(...pendingEdit(frame, JSON.parse(text), patch, undo, clear));
   }
 
   /** @returns {import("vanilla-jsoneditor").JSONEditorPropsOptional} */
@@ -388,35 +392,6 @@ class TreeView {
   #applyTheme() {
     this.editorBox.classList.toggle("jse-theme-dark", isDark(this.root));
   }
-
-  /** The pending edit, as the patch that a resume will use. @param {Loaded} state */
-  #showEdit({ text, patch }) {
-    const recorded = JSON.parse(text);
-    const operations = patch.map((operation) => {
-      const was = operation.op === "add" ? "" : `was ${preview(valueAt(recorded, operation.path))}`;
-      const line = element("li", {}, element("code", {}, preview(operation, 400)));
-      if (was) line.append(element("span", { class: "vcr-was" }, was));
-      return line;
-    });
-    const frame = this.#frame;
-    this.edit.replaceChildren(
-      element(
-        "div",
-        { class: "vcr-bar" },
-        element("strong", {}, `Edit before frame ${frame}`),
-        element("span", { class: "vcr-was" }, "used by "),
-        element("code", {}, `%vcr resume ${frame}`),
-        button("Undo the last edit", () => this.tell({ kind: "undo", frame, by: `${this.viewId}/undo` }), "undo"),
-        button("Drop all edits of this frame", () => this.tell({ kind: "clear", frame, by: `${this.viewId}/undo` }), "clear"),
-      ),
-      element("ol", { class: "vcr-operations", "aria-label": "JSON Patch" }, ...operations),
-    );
-  }
-}
-
-/** @param {unknown} recorded @param {Operation[]} patch @returns {unknown} */
-function patched(recorded, patch) {
-  return immutableJSONPatch(recorded, /** @type {import("immutable-json-patch").JSONPatchDocument} */ (patch));
 }
 
 /** @param {import("vanilla-jsoneditor").MenuItem} item what reads the state; what writes it wholesale has no place here */
