@@ -29,7 +29,7 @@ LIMIT = 30
 LANE_PIXELS = 34
 NAME_CHARACTERS = 28
 COMPARED_CHARACTERS = 20_000
-SMALLEST, LARGEST = 12.0, 30.0
+SMALLEST, LARGEST, RING = 12.0, 30.0, 38.0
 
 # The traces, in the order in which they are drawn; after these one an outcome.
 REPLAYED, LINES, THROUGH, CHOSEN, LEAVING, FOLDED = range(6)
@@ -150,16 +150,17 @@ class ForkDAG(ipywidgets.VBox):
         sums = {lane.info.session_id: self._sum(lane.info) for lane in self.lanes.shown}
         traces = [*_lines(self.lanes), _chosen(self.lanes, self.session, self.frame), *_nodes(self.lanes, sums)]
         rows = len(self.lanes.shown) + bool(self.lanes.folded)
+        # Every trace of markers gets its size in the one update: one that does not would lose its own.
         with self.figure.batch_update():
             for trace, values in zip(self.figure.data, traces, strict=True):
                 for name, value in values.items():
                     trace[name] = value
             self.figure.layout.annotations = _arrows(self.lanes)
-            self.figure.layout.height = 92 + LANE_PIXELS * max(2, rows)
+            self.figure.layout.height = 110 + LANE_PIXELS * max(2, rows)
             self.figure.layout.yaxis.update(
                 tickvals=[-lane.number for lane in self.lanes.shown],
                 ticktext=[_label(lane, self.session) for lane in self.lanes.shown],
-                range=[0.7 - max(2, rows), 0.7],
+                range=[0.2 - max(2, rows), 0.7],
             )
         self.details.value = self._described()
 
@@ -220,13 +221,13 @@ def _empty_figure() -> go.FigureWidget:
     figure.add_scatter(**line, line={"width": 2, "dash": "dot", "color": "#8a8a8a"})
     figure.add_scatter(**line, line={"width": 2, "color": "#8a8a8a"})
     figure.add_scatter(**line, line={"width": 2, "dash": "dash", "color": "#8a8a8a"})
-    ring = {"symbol": "circle-open", "size": 36, "color": "#1976d2", "line": {"width": 3}}
+    ring = {"symbol": "circle-open", "color": "#1976d2", "line": {"width": 3}}
     figure.add_scatter(mode="markers", hoverinfo="skip", showlegend=False, marker=ring)
     points = {"mode": "markers", "hoverinfo": "text", "showlegend": False}
-    figure.add_scatter(**points, marker={"symbol": "circle", "size": 9, "color": "#8a8a8a"})
+    figure.add_scatter(**points, marker={"symbol": "circle", "color": "#8a8a8a"})
     figure.add_scatter(
         **{**points, "mode": "markers+text"},
-        marker={"symbol": "circle-open-dot", "size": 18, "color": "#8a8a8a"},
+        marker={"symbol": "circle-open-dot", "color": "#8a8a8a"},
         textposition="middle right",
     )
     for name, (colour, symbol, _) in {**OUTCOMES, "": UNKNOWN_OUTCOME}.items():
@@ -251,7 +252,7 @@ def _lines(lanes: Lanes) -> list[dict[str, Any]]:
         paths[LINES].extend([(lane.own_from, y), (lane.ends_at, y), (None, None)])
         parent = lanes.of(lane.parent) if lane.parent is not None else None
         if parent is not None and lane.leaves_at is not None:
-            edge = [(lane.leaves_at, -parent.number), (lane.leaves_at, y + 0.3), (lane.leaves_at + 0.12, y)]
+            edge = [(lane.leaves_at, -parent.number), (lane.leaves_at, y + 0.3), (lane.leaves_at + 0.1, y)]
             paths[THROUGH if lane.through else LINES].extend([*edge, (lane.own_from, y), (None, None)])
     return [{"x": [x for x, _ in path], "y": [y for _, y in path]} for path in paths]
 
@@ -272,15 +273,16 @@ def _arrows(lanes: Lanes) -> list[dict[str, Any]]:
 def _chosen(lanes: Lanes, session: str, frame: int) -> dict[str, Any]:
     lane = lanes.of(session)
     if lane is None:
-        return {"x": [], "y": []}
+        return {"x": [], "y": [], "marker.size": RING}
     # A frame beyond the lane's ends (a fork that has not run) is shown at its end.
-    return {"x": [min(max(frame, lane.starts_at), lane.ends_at)], "y": [-lane.number]}
+    return {"x": [min(max(frame, lane.starts_at), lane.ends_at)], "y": [-lane.number], "marker.size": RING}
 
 
 def _nodes(lanes: Lanes, sums: dict[str, Totals]) -> list[dict[str, Any]]:
     """Return the traces LEAVING and FOLDED, and one an outcome."""
     forks = [lane for lane in lanes.shown if lane.parent is not None]
     leaving = {
+        "marker.size": 10,
         "x": [lane.leaves_at for lane in forks],
         "y": [-found.number for lane in forks if (found := lanes.of(str(lane.parent)))],
         "customdata": [[lane.parent, int(lane.info.forked_from_frame or 0)] for lane in forks],
@@ -291,6 +293,7 @@ def _nodes(lanes: Lanes, sums: dict[str, Totals]) -> list[dict[str, Any]]:
     }
     rest = [lanes.folded] if lanes.folded else []
     folded = {
+        "marker.size": 18,
         "x": [0] * len(rest),
         "y": [-len(lanes.shown)] * len(rest),
         "text": [f"  … {_count(number, 'more session')}" for number in rest],

@@ -12,7 +12,7 @@ import networkx as nx
 
 from agent_vcr_nb.core.lineage import Branch, SessionInfo
 
-LEAVES = (0.6, 0.5, 0.4, 0.3, 0.2)
+LEAVES = (0.75, 0.5, 0.3, 0.2, 0.1)
 """How far before a frame its forks leave a lane, by the lane's depth: a fork's own forks cross no other's line."""
 
 

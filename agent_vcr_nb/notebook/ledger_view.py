@@ -132,7 +132,7 @@ class CostLedgerView(ipywidgets.VBox):
             )
             money = self.measure == "cost"
             self.figure.layout.yaxis.update(
-                title={"text": "US dollars" if money else "tokens"}, tickprefix="$" if money else ""
+                title={"text": "US dollars" if money else "tokens", "standoff": 14}, tickprefix="$" if money else ""
             )
         self.sums.value = "".join(f"<p>{line}</p>" for line in self._sums())
         self.table.value = f'<div class="vcr-scroll">{_table(rows, self.by)}</div>'
@@ -167,7 +167,11 @@ class CostLedgerView(ipywidgets.VBox):
 def _empty_figure() -> go.FigureWidget:
     figure = go.FigureWidget()
     for name, (colour, pattern) in PROVENANCES.items():
-        look = {"color": colour, "pattern": {"shape": pattern, "fgcolor": "#fff"}, "line": {"width": 0}}
+        look = {
+            "color": colour,
+            "pattern": {"shape": pattern, "fgcolor": "#fff", "fillmode": "overlay"},
+            "line": {"width": 0},
+        }
         figure.add_bar(name=name, marker=look, hoverinfo="text", textposition="none")
     figure.add_scatter(
         name="unknown",
@@ -181,7 +185,7 @@ def _empty_figure() -> go.FigureWidget:
         height=320,
         barmode="stack",
         bargap=0.15,
-        xaxis={"automargin": True, "zeroline": False},
+        xaxis={"automargin": True, "zeroline": False, "ticks": "outside", "ticklen": 8, "tickcolor": "rgba(0,0,0,0)"},
         yaxis={"automargin": True, "rangemode": "tozero", "gridcolor": "rgba(128,128,128,0.25)", "zeroline": False},
     )
     return figure

@@ -38,6 +38,7 @@ FIGURE_CSS = """<style>
 .vcr-figure .js-plotly-plot .main-svg { background: transparent !important; }
 .vcr-figure .widget-html-content { color: var(--jp-ui-font-color1, #333); line-height: 1.5; }
 .vcr-figure .widget-html { height: auto; overflow-wrap: anywhere; }
+.vcr-figure p { margin: 2px 0; }
 .vcr-figure pre { max-height: 260px; overflow: auto; color: inherit; }
 .vcr-figure .vcr-problem { border-left: 4px solid #c43c00; padding-left: 8px; }
 .vcr-figure table { border-collapse: collapse; }
@@ -65,6 +66,12 @@ def bare_layout() -> dict[str, Any]:
             "itemdoubleclick": False,
         },
         "hovermode": "closest",
+        "modebar": {
+            "bgcolor": "rgba(0,0,0,0)",
+            "color": "#8a8a8a",
+            "activecolor": "#3d8fc9",
+            "remove": ["lasso2d", "select2d", "autoScale2d"],
+        },
         "hoverlabel": {"bgcolor": "#333", "align": "left"},
         "font": {"family": "system-ui, sans-serif", "size": 12},
     }

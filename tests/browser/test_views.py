@@ -25,7 +25,8 @@ with VCRRecorder() as recorder:
 
 def fork(parent, frame, name, costs, plan, reason=None):
     patch = [{"op": "add", "path": "/plan", "value": plan}]
-    with fork_recording(Path(f".vcr/{parent}.vcr"), frame, name, patch=patch, reason=reason, pending=not costs) as recorder:
+    path = Path(f".vcr/{parent}.vcr")
+    with fork_recording(path, frame, name, patch=patch, reason=reason, pending=not costs) as recorder:
         work(recorder, costs)
 
 fork("run", 3, "fastapi", [0.05, 0.12, None, 0.02], "use FastAPI", "Flask has no async")
@@ -50,21 +51,41 @@ table
 """
 
 
+MANY = """
+for number in range(55):
+    parent = "run" if number % 3 == 0 else f"try-{number - 1}"
+    path = Path(f".vcr/{parent}.vcr")
+    with fork_recording(path, 1 + number % 4, f"try-{number}", overrides={}) as recorder:
+        work(recorder, [0.001 * number] * (4 + number % 5))
+many = ForkDAG(session="try-4")
+many
+"""
+
+
 @pytest.fixture(scope="module")
 def opened(notebook):
-    made = notebook(RECORD, DAG, LEDGER, FINDINGS)
-    made.run_all()
+    made = notebook(RECORD, DAG, LEDGER, FINDINGS, MANY)
+    made.run(0, 1, 2, 3)
     return made
 
 
-def click(page, chart, trace, point):
+def node(chart, outcome):
+    """The node of the sessions of an outcome; in the order of the lanes."""
+    number = chart.evaluate("(el, name) => el.data.findIndex((trace) => trace.name === name)", outcome)
+    return chart.locator(f".trace{chart.evaluate('(el, n) => el._fullData[n].uid', number)} .point")
+
+
+def centre(point):
+    """Where the middle of a point is."""
+    box = point.bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def click(page, chart, point):
     """Click on a point of a chart, as a hand does: Plotly takes a click only where the mouse rests."""
-    marks = chart.locator(f".scatterlayer .trace:nth-child({trace}) .point, .barlayer .trace:nth-child({trace}) .point")
-    box = marks.nth(point).bounding_box()
-    place = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    page.mouse.move(*place)
+    page.mouse.move(*centre(point))
     expect(chart.locator(".hoverlayer .hovertext")).to_be_visible()
-    page.mouse.click(*place)
+    page.mouse.click(*centre(point))
 
 
 def chart(opened, cell):
@@ -75,28 +96,25 @@ def chart(opened, cell):
     return found
 
 
-def node(chart, symbols):
-    """Number of the trace of the chart's scatter layer that has this many points, from 1."""
-    return chart.evaluate("(el, name) => el.data.findIndex((t) => t.name === name)", symbols) + 1
-
-
 def test_a_click_in_the_fork_graph_selects_a_session_and_a_second_one_compares(opened, page):
     graph = chart(opened, 1)
     names = graph.locator(".yaxislayer-above .ytick, .yaxislayer-below .ytick")
     expect(names).to_have_text(["run ", "fastapi ", "again ", "smaller-model ", "waiting "])
-    click(page, graph, node(graph, "error"), 0)
+    click(page, graph, node(graph, "error").first)
     opened.expect_value("[dag.session, dag.frame, dag.compared]", ["run", 6, []])
     details = opened.output(1).locator(".widget-html-content").nth(1)
     expect(details).to_contain_text("run error · 7 frames · spent $0.090000 and 1 of 6 calls of unknown cost")
-    click(page, graph, node(graph, "ok"), 1)
+    click(page, graph, node(graph, "ok").nth(1))
     opened.expect_value("[dag.session, dag.frame, dag.compared]", ["again", 3, ["run", "again"]])
     expect(details).to_contain_text("run ⇄ again")
+    ring, chosen = page.locator("path.point[style*='rgb(25, 118, 210)']"), node(graph, "ok").nth(1)
+    assert centre(ring) == pytest.approx(centre(chosen), abs=1)
+    assert ring.bounding_box()["width"] > chosen.bounding_box()["width"]
 
 
 def test_the_text_of_a_run_is_text_in_the_hover(opened, page):
     graph = chart(opened, 1)
-    box = graph.locator(f".scatterlayer .trace:nth-child({node(graph, 'pending')}) .point").first.bounding_box()
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.move(*centre(node(graph, "pending").first))
     hover = graph.locator(".hoverlayer .hovertext")
     expect(hover).to_contain_text("<img src=x onerror='document.title=1'>")
     expect(page.locator(".jp-Notebook img[src='x']")).to_have_count(0)
@@ -104,7 +122,7 @@ def test_the_text_of_a_run_is_text_in_the_hover(opened, page):
 
 def test_a_click_on_a_bar_of_the_ledger_selects_its_frame(opened, page):
     bars = chart(opened, 2)
-    click(page, bars, 1, 1)
+    click(page, bars, bars.locator(".barlayer .trace:first-child .point").nth(1))
     opened.expect_value("ledger.frame", 4)
     shown = opened.output(2)
     expect(shown).to_contain_text("Spent (live): 4 calls")
@@ -153,3 +171,13 @@ def test_a_picture_in_each_theme(opened, page, picture, theme):
     expect(table).to_have_css("color", colour)
     table.scroll_into_view_if_needed()
     picture(f"findings-{theme.lower()}")
+
+
+def test_many_forks_are_folded_into_a_node_that_a_click_opens(opened, page, picture):
+    opened.run(4)
+    graph = chart(opened, 4)
+    expect(graph.locator(".ytick")).to_have_count(30)
+    click(page, graph, graph.locator(".textpoint, .point").last)
+    opened.expect_value("len(many.lanes.shown)", 60)
+    expect(graph.locator(".ytick")).to_have_count(60)
+    picture("dag-many")

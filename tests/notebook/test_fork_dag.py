@@ -77,7 +77,7 @@ def test_each_session_has_a_lane_and_forks_stand_below_what_they_were_forked_fro
 
 
 def test_a_fork_leaves_its_parent_between_two_frames(dag):
-    assert [lane.leaves_at for lane in dag.lanes.shown] == [None, 1.4, 0.5, 1.4]
+    assert [lane.leaves_at for lane in dag.lanes.shown] == [None, 1.25, 0.5, 1.25]
     assert [lane.ends_at for lane in dag.lanes.shown] == [3, 2, 4, 2]
 
 
