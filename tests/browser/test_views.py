@@ -3,6 +3,8 @@
 import pytest
 from playwright.sync_api import expect
 
+from agent_vcr_nb.notebook.fork_dag import FOLDED
+
 pytestmark = pytest.mark.browser
 
 RECORD = """
@@ -71,7 +73,11 @@ def opened(notebook):
 
 def node(chart, outcome):
     """The node of the sessions of an outcome; in the order of the lanes."""
-    number = chart.evaluate("(el, name) => el.data.findIndex((trace) => trace.name === name)", outcome)
+    return points(chart, chart.evaluate("(el, name) => el.data.findIndex((trace) => trace.name === name)", outcome))
+
+
+def points(chart, number):
+    """The points of a trace; those without any are not in the page, so a place among them tells nothing."""
     return chart.locator(f".trace{chart.evaluate('(el, n) => el._fullData[n].uid', number)} .point")
 
 
@@ -177,7 +183,9 @@ def test_many_forks_are_folded_into_a_node_that_a_click_opens(opened, page, pict
     opened.run(4)
     graph = chart(opened, 4)
     expect(graph.locator(".ytick")).to_have_count(30)
-    click(page, graph, graph.locator(".textpoint, .point").last)
+    expect(graph.locator(".textpoint")).to_have_text("  … 30 more sessions")
+    picture("dag-folded")
+    click(page, graph, points(graph, FOLDED).first)
     opened.expect_value("len(many.lanes.shown)", 60)
     expect(graph.locator(".ytick")).to_have_count(60)
     picture("dag-many")
