@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -17,9 +15,9 @@ from agent_vcr_nb.core.errors import SessionNotFoundError
 from agent_vcr_nb.core.ledger import CostLedger, Totals
 from agent_vcr_nb.core.lineage import SessionInfo, find_session, lineage
 from agent_vcr_nb.core.player import VCRPlayer
-from agent_vcr_nb.notebook.guarded import answer_while_busy, in_words
+from agent_vcr_nb.notebook.chart_view import ChartView
 from agent_vcr_nb.notebook.lanes import Lane, Lanes, fold, graph_of, lay_out
-from agent_vcr_nb.notebook.looks import FIGURE_CSS, OUTCOMES, UNKNOWN_OUTCOME, bare_layout, hover, plain, shortened
+from agent_vcr_nb.notebook.looks import OUTCOMES, UNKNOWN_OUTCOME, bare_layout, hover, plain, shortened
 from agent_vcr_nb.verbs.definition import Place
 from agent_vcr_nb.verbs.frames import diff
 from agent_vcr_nb.verbs.sessions import Dag
@@ -35,7 +33,7 @@ SMALLEST, LARGEST, RING = 12.0, 30.0, 38.0
 REPLAYED, LINES, THROUGH, CHOSEN, LEAVING, FOLDED = range(6)
 
 
-class ForkDAG(ipywidgets.VBox):
+class ForkDAG(ChartView):
     """See which session was forked from which, and select one: a click sets ``session`` and ``frame``.
 
     A click on a second session sets ``compared`` to the names of both, and shows where they part; another click on the
@@ -47,19 +45,16 @@ class ForkDAG(ipywidgets.VBox):
     compared = traitlets.Tuple(help="The names of the two sessions that are compared; empty when none are.")
 
     def __init__(self, directory: str | Path = ".vcr", session: str | None = None) -> None:
-        self._lock = threading.RLock()
         self._clicked = ""
+        self._is_selecting = False
         self.on_choose: Callable[[str, int], None] = lambda session, frame: None
         """Called with session and frame after each click on a node."""
         self._costs: dict[Path, tuple[tuple[int, int], Totals]] = {}
-        self.figure = _empty_figure()
+        figure = _empty_figure()
         self.details = ipywidgets.HTML()
-        self.problem = ipywidgets.HTML()
-        answer_while_busy(self.figure.comm)
-        for number in range(LEAVING, len(self.figure.data)):
-            self.figure.data[number].on_click(self._on_click)
-        super().__init__([ipywidgets.HTML(FIGURE_CSS), self.figure, self.details, self.problem])
-        self.add_class("vcr-figure")
+        for number in range(LEAVING, len(figure.data)):
+            figure.data[number].on_click(self._on_click)
+        super().__init__(figure, [figure, self.details])
         self.load(directory, session)
 
     def load(self, directory: str | Path, session: str | None = None) -> None:
@@ -67,7 +62,7 @@ class ForkDAG(ipywidgets.VBox):
 
         Raises SessionNotFoundError for a session that is not there.
         """
-        with self._lock:
+        with self.lock:
             self.directory = Path(directory)
             self.limit = LIMIT
             self.compared, self._clicked = (), ""
@@ -78,13 +73,21 @@ class ForkDAG(ipywidgets.VBox):
             newest = max(self.graph, key=lambda name: self._info(name).created_at or "", default="")
             chosen = session or (self.session if self.session in self.graph else newest)
             self._select(chosen, None if chosen != self.session else self.frame)
+            self.save()
 
-    def refresh(self) -> None:
-        """Read the folder again: new sessions, and what became of those that were running."""
-        with self._lock:
+    def refresh(self, session: str | None = None, frame: int | None = None) -> None:
+        """Read the folder again: new sessions, and what became of those that were running; then select, if asked to.
+
+        Raises SessionNotFoundError for a session that is not there.
+        """
+        with self.lock:
             self.branches = lineage(self.directory)
             self.graph = graph_of(self.branches)
-            self._draw()
+            if session is None:
+                self._draw()
+            else:
+                self._select(session, frame)
+            self.save()
 
     @traitlets.validate("session")
     def _is_a_session(self, proposal: Any) -> str:
@@ -95,8 +98,9 @@ class ForkDAG(ipywidgets.VBox):
 
     @traitlets.observe("session", "frame")
     def _on_selection(self, _change: Any) -> None:
-        with self._lock:
-            self._draw()
+        with self.lock:
+            if not self._is_selecting:
+                self._draw()
 
     def _info(self, name: str) -> SessionInfo:
         info: SessionInfo = self.graph.nodes[name]["info"]
@@ -105,22 +109,25 @@ class ForkDAG(ipywidgets.VBox):
     def _select(self, session: str, frame: int | None = None) -> None:
         if frame is None:
             frame = max(0, self._info(session).frames - 1) if session else 0
-        with self.hold_trait_notifications():
+        self._is_selecting = True  # one drawing for both
+        try:
             self.session, self.frame = session, frame
-        self._draw()
+        finally:
+            self._is_selecting = False
+            self._draw()
 
     # --------------------------------------------------------------------------------------------- clicks
 
     def _on_click(self, trace: Any, points: Any, _state: Any) -> None:
         if not points.point_inds:
             return
-        with self._explained(), self._lock:
+        with self.explained():
             kept = trace.customdata[points.point_inds[0]]
             self.choose(str(kept[0]), int(kept[1])) if kept[0] else self.unfold()
 
     def choose(self, session: str, frame: int) -> None:
         """Do what a click on a node does: select it, and compare it with the session clicked before."""
-        with self._lock:
+        with self.lock:
             before, self._clicked = self._clicked, session
             self.compared = (before, session) if before and before != session else ()
             self._select(session, frame)
@@ -128,18 +135,9 @@ class ForkDAG(ipywidgets.VBox):
 
     def unfold(self) -> None:
         """Show more of the sessions that are folded away."""
-        with self._lock:
+        with self.lock:
             self.limit += LIMIT
             self._draw()
-
-    @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Show in the widget what goes wrong inside: Jupyter shows it nowhere."""
-        try:
-            yield
-            self.problem.value = ""
-        except Exception as error:
-            self.problem.value = f'<p class="vcr-problem">{escape(plain(in_words(error)))}</p>'
 
     # --------------------------------------------------------------------------------------------- drawing
 
@@ -194,13 +192,9 @@ class ForkDAG(ipywidgets.VBox):
 
     # --------------------------------------------------------------------------------------------- saved
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        """Return the widget, and for where none can be the tree as HTML without scripts and as text."""
-        bundle = super()._repr_mimebundle_(**kwargs) or {}
+    def saved(self) -> tuple[str, str]:
+        """Return the tree of forks as HTML and as text."""
         text = plain(_without_colour(Dag(self.branches).text()), keep_lines=True)
-        return {**bundle, "text/plain": shortened(text, COMPARED_CHARACTERS), "text/html": self._saved()}
-
-    def _saved(self) -> str:
         rows = []
         for lane in self.lanes.shown:
             colour, _, sign = OUTCOMES.get(lane.info.outcome, UNKNOWN_OUTCOME)
@@ -212,7 +206,7 @@ class ForkDAG(ipywidgets.VBox):
             )
         if self.lanes.folded:
             rows.append(f"<tr><td>… {_count(self.lanes.folded, 'more session')}</td><td></td></tr>")
-        return f"<table>{''.join(rows)}</table>"
+        return f"<table>{''.join(rows)}</table>", shortened(text, COMPARED_CHARACTERS)
 
 
 def _empty_figure() -> go.FigureWidget:
@@ -236,7 +230,7 @@ def _empty_figure() -> go.FigureWidget:
         figure.add_scatter(mode="markers", name=name or "other", hoverinfo="text", marker=marker)
     figure.layout.update(bare_layout())
     figure.layout.update(
-        xaxis={"title": {"text": "frame"}, "zeroline": False, "showgrid": False, "rangemode": "tozero"},
+        xaxis={"title": {"text": "frame"}, "zeroline": False, "showgrid": False},
         yaxis={"showgrid": False, "zeroline": False, "automargin": True, "fixedrange": True},
     )
     return figure

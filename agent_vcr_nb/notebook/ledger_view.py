@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +11,8 @@ import plotly.graph_objects as go
 import traitlets
 
 from agent_vcr_nb.core.ledger import CostLedger, Totals
-from agent_vcr_nb.notebook.guarded import answer_while_busy, in_words
-from agent_vcr_nb.notebook.looks import FIGURE_CSS, PROVENANCES, bare_layout, hover, plain, shortened
+from agent_vcr_nb.notebook.chart_view import ChartView
+from agent_vcr_nb.notebook.looks import PROVENANCES, bare_layout, hover, plain, shortened
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +29,7 @@ _TOKENS = ("tokens_input", "tokens_output", "tokens_cache_read", "tokens_cache_w
 _SAVED = ("replayed", "mocked")
 
 
-class CostLedgerView(ipywidgets.VBox):
+class CostLedgerView(ChartView):
     """See tokens and money of a session by frame, node or model; what ran live and what was saved stand apart.
 
     A click on a frame's bar sets ``frame``. `data` is the table behind the chart, `ledger.to_pandas()` a row a call.
@@ -44,31 +42,29 @@ class CostLedgerView(ipywidgets.VBox):
     measure = traitlets.Enum(MEASURES, "cost", help="What a bar's height shows.")
 
     def __init__(self, ledger: CostLedger) -> None:
-        self._lock = threading.RLock()
         self.on_choose: Callable[[int], None] = lambda frame: None
         """Called with the number of the frame after each click on its bar."""
-        self.figure = _empty_figure()
-        answer_while_busy(self.figure.comm)
-        self.sums, self.table, self.problem = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
-        for trace in self.figure.data:
+        figure = _empty_figure()
+        self.sums, self.table = ipywidgets.HTML(), ipywidgets.HTML()
+        for trace in figure.data:
             trace.on_click(self._on_click)
         by = ipywidgets.ToggleButtons(options=GROUPS, description="by", style={"button_width": "80px"})
         measure = ipywidgets.ToggleButtons(options=MEASURES, description="show", style={"button_width": "80px"})
         choices = ipywidgets.HBox([by, measure])
-        super().__init__([ipywidgets.HTML(FIGURE_CSS), self.sums, choices, self.figure, self.table, self.problem])
-        self.add_class("vcr-figure")
+        super().__init__(figure, [self.sums, choices, figure, self.table])
         traitlets.link((self, "by"), (by, "value"))
         traitlets.link((self, "measure"), (measure, "value"))
         self.load(ledger)
 
     def load(self, ledger: CostLedger) -> None:
         """Show another ledger, or the same session's as it stands now."""
-        with self._lock:
+        with self.lock:
             if ledger.session_id != self.session:
                 self.frame = None
             self.ledger = ledger
             self.set_trait("session", ledger.session_id)
             self._draw()
+            self.save()
 
     @property
     def data(self) -> pd.DataFrame:
@@ -97,24 +93,15 @@ class CostLedgerView(ipywidgets.VBox):
 
     @traitlets.observe("by", "measure")
     def _on_choice(self, _change: Any) -> None:
-        with self._explained(), self._lock:
+        with self.explained():
             self._draw()
 
     def _on_click(self, trace: Any, points: Any, _state: Any) -> None:
         if not points.point_inds or self.by != "frame":
             return
-        with self._explained(), self._lock:
+        with self.explained():
             self.frame = int(trace.customdata[points.point_inds[0]])
             self.on_choose(self.frame)
-
-    @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Show in the widget what goes wrong inside: Jupyter shows it nowhere."""
-        try:
-            yield
-            self.problem.value = ""
-        except Exception as error:
-            self.problem.value = f'<p class="vcr-problem">{escape(plain(in_words(error)))}</p>'
 
     # --------------------------------------------------------------------------------------------- drawing
 
@@ -151,9 +138,8 @@ class CostLedgerView(ipywidgets.VBox):
 
     # --------------------------------------------------------------------------------------------- saved
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        """Return the widget, and for where none can be the sums and the table as HTML without scripts and as text."""
-        bundle = super()._repr_mimebundle_(**kwargs) or {}
+    def saved(self) -> tuple[str, str]:
+        """Return the sums and the table as HTML and as text."""
         rows = self._rows()
         sums = self._sums()
         html = "".join(f"<p>{line}</p>" for line in sums) + _table(rows, self.by)
@@ -161,7 +147,7 @@ class CostLedgerView(ipywidgets.VBox):
         lines = [plain(ledger.session_id), f"spent (live): {_sum(ledger.live)}"]
         lines.append(f"saved (replayed, mocked): {_sum(ledger.saved)}")
         lines += ["  ".join(map(plain, cells)) for cells in _cells(rows[:ROWS], self.by)]
-        return {**bundle, "text/plain": "\n".join(lines), "text/html": html}
+        return html, "\n".join(lines)
 
 
 def _empty_figure() -> go.FigureWidget:

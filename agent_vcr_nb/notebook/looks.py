@@ -32,7 +32,7 @@ PROVENANCES = {
 HOVER_LINE = 200
 
 # A chart knows no theme. The page's style sheet wins over what Plotly writes on its elements.
-FIGURE_CSS = """<style>
+FIGURE_CSS = """
 .vcr-figure .js-plotly-plot .main-svg text { fill: var(--jp-ui-font-color1, #333) !important; }
 .vcr-figure .js-plotly-plot .hoverlayer text { fill: #fff !important; }
 .vcr-figure .js-plotly-plot .main-svg { background: transparent !important; }
@@ -47,7 +47,7 @@ FIGURE_CSS = """<style>
 .vcr-figure :is(td, th).vcr-left { text-align: left; }
 .vcr-figure th { position: sticky; top: 0; background: var(--jp-layout-color1, #fff); }
 .vcr-figure tbody tr:nth-child(even) { background: var(--jp-layout-color2, #f5f5f5); }
-</style>"""
+"""
 
 
 def bare_layout() -> dict[str, Any]:

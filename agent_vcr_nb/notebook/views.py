@@ -71,9 +71,7 @@ class Views:
     def tell_fork(self, session: str, frame: int) -> None:
         """Let the graph on show have a new fork, selected."""
         if self.dag is not None:
-            self.dag.refresh()
-            with self.dag.hold_trait_notifications():
-                self.dag.session, self.dag.frame = session, frame
+            self.dag.refresh(session, frame)
 
 
 def _show(view: Any) -> None:

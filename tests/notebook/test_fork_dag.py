@@ -155,7 +155,7 @@ def test_a_session_of_a_hostile_name_is_shown_as_text(in_tmp):
     recorded("run")
     Path(".vcr/run.vcr").rename(".vcr/<b onclick=alert(1)>x.vcr")
     dag = ForkDAG()
-    shown = [*dag.figure.layout.yaxis.ticktext, dag.details.value, dag._repr_mimebundle_()["text/html"]]
+    shown = [*dag.figure.layout.yaxis.ticktext, dag.details.value, dag.saved()[0]]
     assert not any("<b onclick" in text for text in shown)
 
 
@@ -182,14 +182,28 @@ def test_a_session_that_came_since_is_shown_after_a_refresh(dag):
     assert dag.session == "deeper"
 
 
+def test_a_new_fork_is_selected_with_the_refresh_that_finds_it(dag):
+    forked("waiting", 1, "newer")
+    dag.refresh("newer", 1)
+    assert (dag.session, dag.frame) == ("newer", 1)
+
+
+def test_a_file_of_a_later_format_is_a_session_that_cannot_be_read(family):
+    lines = Path(".vcr/run.vcr").read_text().replace("execution/v2", "execution/v9")
+    Path(".vcr/later.vcr").write_text(lines)
+    dag = ForkDAG(session="later")
+    trace, point = trace_of(dag, "later")
+    assert dag.figure.data[trace].name == "unreadable"
+    assert "unreadable, 0 frames" in dag.figure.data[trace].hovertext[point]
+
+
 def test_the_forms_without_a_widget_hold_the_tree_without_scripts(dag):
-    bundle = dag._repr_mimebundle_()
-    assert "application/vnd.jupyter.widget-view+json" in bundle
-    assert "╰─ waiting" in bundle["text/plain"]
-    assert "\x1b" not in bundle["text/plain"]
-    assert "✕</span> run" in bundle["text/html"]
-    assert "no mongodb &lt;here&gt;" in bundle["text/html"]
-    assert "<script" not in bundle["text/html"]
+    html, text = dag.saved()
+    assert "╰─ waiting" in text
+    assert "\x1b" not in text
+    assert "✕</span> run" in html
+    assert "no mongodb &lt;here&gt;" in html
+    assert "<script" not in html
 
 
 def test_an_empty_folder_says_how_to_record(in_tmp):

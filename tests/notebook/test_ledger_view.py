@@ -122,20 +122,17 @@ def test_text_of_a_run_is_shown_as_text(in_tmp):
     view = CostLedgerView(ledger("run"))
     for by in ("frame", "node", "model"):
         view.by = by
-        shown = json.dumps(
-            [view.figure.to_dict(), view.table.value, view._repr_mimebundle_()["text/html"]], default=str
-        )
+        shown = json.dumps([view.figure.to_dict(), view.table.value, view.saved()[0]], default=str)
         assert "<img" not in shown
         assert "<script" not in shown
         assert "\\u202e" not in shown
 
 
 def test_the_forms_without_a_widget_hold_sums_and_table(fork):
-    bundle = CostLedgerView(ledger("fork"))._repr_mimebundle_()
-    assert "application/vnd.jupyter.widget-view+json" in bundle
-    assert "spent (live): 1 call, 440 tokens, $0.070000" in bundle["text/plain"]
-    assert "my-own-model" in bundle["text/plain"]
-    assert "<td>unknown</td>" in bundle["text/html"]
+    html, text = CostLedgerView(ledger("fork")).saved()
+    assert "spent (live): 1 call, 440 tokens, $0.070000" in text
+    assert "my-own-model" in text
+    assert "<td>unknown</td>" in html
 
 
 def test_a_session_that_used_no_model_says_so(in_tmp):
