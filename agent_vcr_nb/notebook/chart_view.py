@@ -11,12 +11,11 @@ from uuid import uuid4
 
 import ipywidgets
 import plotly.graph_objects as go
-from IPython.display import DisplayHandle, display
+from IPython.display import DisplayHandle
 
+from agent_vcr_nb.notebook.displaying import display_saved, display_widget, saved_bundle
 from agent_vcr_nb.notebook.guarded import answer_while_busy, in_words
 from agent_vcr_nb.notebook.looks import FIGURE_CSS, plain
-
-WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 class ChartView(ipywidgets.VBox):
@@ -54,13 +53,8 @@ class ChartView(ipywidgets.VBox):
     def save(self) -> None:
         """Bring the saved form up to date where the view is on show."""
         if self._handle is not None:
-            self._handle.update(self._bundle(), raw=True)
-
-    def _bundle(self) -> dict[str, str]:
-        html, text = self.saved()
-        return {"text/html": f'<div class="{self._css_class}">{html}</div>', "text/plain": text}
+            self._handle.update(saved_bundle(self.saved(), self._css_class), raw=True)
 
     def _ipython_display_(self) -> None:
-        widget = self._repr_mimebundle_()
-        display({WIDGET: widget[WIDGET], "text/plain": f"<{type(self).__name__}>"}, raw=True)
-        self._handle = display(self._bundle(), raw=True, display_id=uuid4().hex)
+        display_widget(self)
+        self._handle = display_saved(self.saved(), self._css_class)

@@ -81,7 +81,9 @@ function render({ model, el }) {
   const table = element("table", { "aria-label": "Findings" });
   scroll.append(table);
   const problem = element("p", { class: "vcr-problem", role: "alert" });
-  root.append(bar, scroll, problem);
+  // While the widget is there, the form that is saved with the notebook is not shown.
+  const style = element("style", {}, `.vcr-saved-${model.get("group")} { display: none; }`);
+  root.append(style, bar, scroll, problem);
   el.append(root);
 
   /** @param {string} name @param {any} value */

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterable, Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import traitlets
 
 from agent_vcr_nb.core.errors import FrameNotFoundError, RecordingError, UsageError
 from agent_vcr_nb.core.player import VCRPlayer
+from agent_vcr_nb.notebook.displaying import display_saved, display_widget
 from agent_vcr_nb.notebook.guarded import GuardedWidget
 from agent_vcr_nb.notebook.looks import plain, shortened
 
@@ -47,7 +49,7 @@ class FindingsTable(GuardedWidget):
     def __init__(
         self, findings: Iterable[Mapping[str, Any]], frames: Mapping[str, int] | None = None, **traits: Any
     ) -> None:
-        super().__init__(**traits)
+        super().__init__(**{"group": uuid4().hex, **traits})
         self.handlers = {"jump": self._jump}
         self.on_jump: Callable[[int], None] = lambda frame: None
         """Called with the number of the frame each time that one is jumped to."""
@@ -64,9 +66,8 @@ class FindingsTable(GuardedWidget):
         self.frame = int(message["frame"])
         self.on_jump(self.frame)
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        """Return the widget, and for where none can be the findings as HTML without scripts and as text."""
-        bundle, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
+    def saved(self) -> tuple[str, str]:
+        """Return the findings, the worst first, as HTML without scripts and as text."""
         ranks = {"critical": 0, "warning": 1}
         rows = sorted(self.findings, key=lambda row: (ranks.get(row["severity"], 2), row["path"], row["line"]))
         heading = f"{len(rows)} finding{'' if len(rows) == 1 else 's'}"
@@ -78,7 +79,11 @@ class FindingsTable(GuardedWidget):
         html = f"<p>{heading}</p><table>{''.join(f'<tr>{line}</tr>' for line in cells)}</table>"
         text = "\n".join([heading, *("  ".join(row) for row in shown), *rest])
         html += "".join(f"<p>{line}</p>" for line in rest)
-        return {**bundle, "text/plain": text, "text/html": html}, metadata
+        return html, text
+
+    def _ipython_display_(self) -> None:
+        display_widget(self)
+        display_saved(self.saved(), f"vcr-saved-{self.group}")
 
 
 def frames_that_checked(player: VCRPlayer) -> dict[str, int]:

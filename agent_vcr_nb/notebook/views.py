@@ -10,17 +10,14 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from IPython.display import display
-
 from agent_vcr_nb.core.ledger import CostLedger
+from agent_vcr_nb.notebook.displaying import display_widget
 
 if TYPE_CHECKING:
     from agent_vcr_nb.core.player import VCRPlayer
     from agent_vcr_nb.notebook.findings_table import FindingsTable
     from agent_vcr_nb.notebook.fork_dag import ForkDAG
     from agent_vcr_nb.notebook.ledger_view import CostLedgerView
-
-WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 class Views:
@@ -41,7 +38,7 @@ class Views:
             self.dag.on_choose = self._choose
         else:
             self.dag.load(directory, session)
-        _show(self.dag)
+        display_widget(self.dag)
 
     def show_ledger(self, ledger: CostLedger) -> None:
         """Show a ledger."""
@@ -52,7 +49,7 @@ class Views:
             view.on_choose = lambda frame: self._choose(view.session, frame)
         else:
             self.ledger.load(ledger)
-        _show(self.ledger)
+        display_widget(self.ledger)
 
     def show_findings(self, findings: Iterable[Mapping[str, Any]], player: VCRPlayer | None) -> None:
         """Show findings; a session says which of its frames wrote a file."""
@@ -66,15 +63,9 @@ class Views:
         if player is not None:
             session = player.session_id
             self.findings.on_jump = lambda frame: self._choose(session, frame)
-        _show(self.findings)
+        display_widget(self.findings)
 
     def tell_fork(self, session: str, frame: int) -> None:
         """Let the graph on show have a new fork, selected."""
         if self.dag is not None:
             self.dag.refresh(session, frame)
-
-
-def _show(view: Any) -> None:
-    made = view._repr_mimebundle_()
-    bundle = made[0] if isinstance(made, tuple) else made
-    display({WIDGET: bundle[WIDGET], "text/plain": f"<{type(view).__name__}>"}, raw=True)

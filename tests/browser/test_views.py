@@ -130,7 +130,7 @@ def test_a_click_on_a_bar_of_the_ledger_selects_its_frame(opened, page):
     bars = chart(opened, 2)
     click(page, bars, bars.locator(".barlayer .trace:first-child .point").nth(1))
     opened.expect_value("ledger.frame", 4)
-    shown = opened.output(2)
+    shown = opened.output(2).first
     expect(shown).to_contain_text("Spent (live): 4 calls")
     expect(shown).to_contain_text("Saved (replayed, mocked): 3 calls")
     shown.get_by_role("button", name="model").click()
@@ -189,3 +189,18 @@ def test_many_forks_are_folded_into_a_node_that_a_click_opens(opened, page, pict
     opened.expect_value("len(many.lanes.shown)", 60)
     expect(graph.locator(".ytick")).to_have_count(60)
     picture("dag-many")
+
+
+def test_the_saved_notebook_shows_all_three_when_the_kernel_is_gone(opened, page, picture):
+    saved = page.locator("[class^=vcr-saved]")
+    expect(saved).to_have_count(4)
+    assert [saved.nth(n).is_visible() for n in range(4)] == [False] * 4
+    opened.command("docmanager:save")
+    opened.restart_kernel()
+    opened.open()
+    expect(saved.nth(0)).to_contain_text("● fastapi")
+    expect(saved.nth(1)).to_contain_text("Saved (replayed, mocked): 3 calls")
+    expect(saved.nth(2)).to_contain_text("<img src=x onerror='document.title=1'>")
+    for number in range(4):
+        expect(saved.nth(number)).to_be_visible()
+    picture("views-saved")

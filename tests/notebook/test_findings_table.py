@@ -89,20 +89,19 @@ def test_control_and_direction_characters_do_not_reach_the_page():
 
 
 def test_the_forms_without_a_widget_hold_the_worst_first_as_text_only():
-    bundle, _ = FindingsTable(
+    html, text = FindingsTable(
         [finding(), finding(severity="critical", message="<script>x</script>", path="z.py")]
-    )._repr_mimebundle_()
-    assert "application/vnd.jupyter.widget-view+json" in bundle
-    assert bundle["text/plain"].splitlines() == [
+    ).saved()
+    assert text.splitlines() == [
         "2 findings",
         "critical  too-complex  z.py:3  main  <script>x</script>",
         "warning  too-complex  app.py:3  main  split it",
     ]
-    assert "&lt;script&gt;x&lt;/script&gt;" in bundle["text/html"]
-    assert "<script" not in bundle["text/html"]
+    assert "&lt;script&gt;x&lt;/script&gt;" in html
+    assert "<script" not in html
 
 
 def test_of_many_findings_the_form_without_a_widget_holds_100_and_counts_the_rest():
-    bundle, _ = FindingsTable([finding(line=number) for number in range(130)])._repr_mimebundle_()
-    assert bundle["text/html"].count("<tr>") == 100
-    assert "and 30 more" in bundle["text/plain"]
+    html, text = FindingsTable([finding(line=number) for number in range(130)]).saved()
+    assert html.count("<tr>") == 100
+    assert "and 30 more" in text

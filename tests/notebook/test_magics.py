@@ -156,7 +156,7 @@ def test_dag_and_ledger_show_a_view_each_below_their_text_and_a_click_selects_th
         "views.dag.choose('my_run', 1)\n%vcr ledger",
     )
     assert "my_run" in text.splitlines()[0]
-    assert "╰─ my_run-fork1" in text
+    assert "╰─ \x1b[1mmy_run-fork1" in text
     assert text.endswith("<ForkDAG>")
     assert (kept, again) == ("", text)
     assert shown == "True my_run-fork1\n"
