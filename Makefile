@@ -27,7 +27,7 @@ check: .venv/test.stamp
 bench: .venv/test.stamp           ## speed and size beside the peers, as ratios, in one run
 	$(BIN)/python -m tests.benchmarks
 
-bench-gate: .venv/test.stamp      ## the same, and fail when a ratio is over its bar
+bench-gate: .venv/test.stamp      ## the same, and fail when a row is far over its bar
 	$(BIN)/python -m tests.benchmarks --gate
 
 widgets:                          ## rebuild the front-end bundle (needs Node; the result is committed)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pathspec
 
 from sentinel.errors import UsageError
-from sentinel.languages import is_readable
+from sentinel.languages import can_check
 from sentinel.reading import language_of
 
 _SKIPPED = frozenset(
@@ -64,13 +64,8 @@ def _walk(root: Path, exclude: tuple[str, ...]) -> Iterator[Path]:
         names[:] = kept
         for name in file_names:
             path = os.path.join(folder, name)
-            if _is_read(name) and not _ignored(path, active) and not os.path.islink(path):
+            if can_check(name) and not _ignored(path, active) and not os.path.islink(path):
                 yield Path(path)
-
-
-def _is_read(name: str) -> bool:
-    language = language_of(name)
-    return language is not None and is_readable(language)
 
 
 def _read_spec(folder: str) -> _Spec:

@@ -16,7 +16,7 @@ from sentinel.config import Config
 from sentinel.facts import Chunk, ChunkFacts, FunctionFact, RawFinding, text_hash
 from sentinel.files import FileFacts
 from sentinel.fingerprint import MIN_TOKENS, from_tokens
-from sentinel.reading import Document
+from sentinel.reading import Document, language_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +128,12 @@ def parser(language: str) -> Any:
 def is_readable(language: str) -> bool:
     """True for Python, and for languages whose grammar is installed."""
     return language == "python" or parser(language) is not None
+
+
+def can_check(path: str) -> bool:
+    """True for a file in a language that can be read here: nothing else is an agent told about."""
+    language = language_of(path)
+    return language is not None and is_readable(language)
 
 
 def analyse(document: Document, config: Config) -> FileFacts:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sentinel.errors import UsageError
-from sentinel.reading import language_of
+from sentinel.languages import can_check
 
 if TYPE_CHECKING:
     from sentinel.guardian import Sentinel
@@ -61,7 +61,7 @@ def event_path(event: dict[str, Any]) -> Path | None:
     """The code file that the event's tool writes, absolute; None when it writes none."""
     given = event.get("tool_input") or {}
     name = given.get("file_path") or given.get("notebook_path") or given.get("path")
-    if not isinstance(name, str) or language_of(name) is None:
+    if not isinstance(name, str) or not can_check(name):
         return None
     return Path(event.get("cwd") or ".", name).absolute()
 
@@ -98,7 +98,7 @@ def handle_openhands(sentinel: Sentinel, event: dict[str, Any]) -> Answer:
         return handle(sentinel, {**event, "hook_event_name": "Stop"})
     given = event.get("tool_input") or {}
     path, text = given.get("path"), given.get("file_text")
-    if given.get("command") != "create" or not isinstance(path, str) or language_of(path) is None:
+    if given.get("command") != "create" or not isinstance(path, str) or not can_check(path):
         return Answer(0, "")
     feedback = sentinel.check_file(path, text).feedback(sentinel.config.feedback)
     return Answer(2 if feedback else 0, feedback)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sentinel.reading import language_of
+from sentinel.languages import can_check
 
 if TYPE_CHECKING:
     from sentinel.guardian import Sentinel
@@ -62,7 +62,7 @@ def _written(action: Any) -> str | None:
     path = getattr(action, "path", None)
     if not isinstance(path, str) or getattr(action, "command", "") == "view":
         return None
-    return path if language_of(path) is not None else None
+    return path if can_check(path) else None
 
 
 def _with_text(observation: Any, text: str) -> Any:
@@ -101,7 +101,7 @@ def attach_event_stream(sentinel: Sentinel, stream: Any) -> Any:
     def on_event(event: Any) -> None:
         kind = type(event).__name__
         path: Any = getattr(event, "path", None)
-        if kind not in ("FileWriteObservation", "FileEditObservation") or language_of(str(path)) is None:
+        if kind not in ("FileWriteObservation", "FileEditObservation") or not can_check(str(path)):
             return
         content = getattr(event, "new_content", None) or getattr(event, "content", None)
         on_disk = Path(path).is_file()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sentinel.reading import language_of
+from sentinel.languages import can_check
 
 if TYPE_CHECKING:
     from sentinel.guardian import Sentinel
@@ -75,7 +75,7 @@ def written_path(
         values.update(inner)
     values.update(kwargs)
     name = next((str(values[key]) for key in _PATH_ARGUMENTS if values.get(key)), None)
-    if name is None or language_of(name) is None:
+    if name is None or not can_check(name):
         return None
     folders = [values.get(key) for key in _FOLDER_ARGUMENTS]
     folders += [getattr(tool, key, None) for key in _FOLDER_ATTRIBUTES]

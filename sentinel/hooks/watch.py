@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sentinel.discover import is_ignored
 from sentinel.errors import UsageError
 from sentinel.findings import CheckResult
-from sentinel.languages import is_readable
-from sentinel.reading import language_of
+from sentinel.languages import can_check
 
 if TYPE_CHECKING:
     from sentinel.guardian import Sentinel
@@ -54,10 +53,7 @@ def changes(sentinel: Sentinel, folder: Path, stop: threading.Event | None = Non
 
 
 def _is_guarded(sentinel: Sentinel, path: Path) -> bool:
-    language = language_of(path.name)
-    if language is None or not is_readable(language):
-        return False
-    return not is_ignored(path, sentinel.root, sentinel.config.exclude)
+    return can_check(path.name) and not is_ignored(path, sentinel.root, sentinel.config.exclude)
 
 
 class Watcher:

@@ -1,14 +1,16 @@
 """Run the benchmarks and print one table: ``python -m tests.benchmarks [--gate] [NAME ...]``.
 
-Every module ``<name>_bench.py`` of this folder has ``rows()``. With ``--gate`` the exit code is 1 when a row is over
-its bar in two runs: another program that takes the processor for a moment is no regression. Compare ratios, not times:
-both sides of a ratio are measured alternately in one run.
+Every module ``<name>_bench.py`` of this folder has ``rows()``. With ``--gate`` the exit code is 1 when a row is more
+than 30 % over its bar in two runs: another program that takes the processor for a moment is no regression, and the
+same code measures differently by that much on a shared machine. The table says of every row whether the bar itself is
+met. Compare ratios, not times: both sides of a ratio are measured alternately in one run.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import math
 import os
 import sys
 import time
@@ -17,6 +19,10 @@ from pathlib import Path
 from tests.benchmarks.rows import Row, table
 
 NAMES = sorted(path.name.removesuffix("_bench.py") for path in Path(__file__).parent.glob("*_bench.py"))
+
+
+GATE = 1.3
+"""A row fails the gate when it is over its bar by more than this factor."""
 
 
 def main() -> int:
@@ -31,16 +37,23 @@ def main() -> int:
     rows: list[Row] = []
     for name in given.names or NAMES:
         found = _measured(name)
-        if given.gate and any(row["ok"] is False for row in found):
+        if given.gate and any(map(_fails_the_gate, found)):
             again = {row["work"]: row for row in _measured(name)}
-            found = [again.get(row["work"], row) if row["ok"] is False else row for row in found]
+            found = [again.get(row["work"], row) if _fails_the_gate(row) else row for row in found]
         rows += found
     print(table(rows))
     over = [row["work"] for row in rows if row["ok"] is False]
     print("\n" + (f"over the bar: {'; '.join(over)}" if over else "every bar is met"))
     if busy:
         print(busy)
-    return 1 if over and given.gate else 0
+    failed = [row["work"] for row in rows if _fails_the_gate(row)]
+    if given.gate:
+        print(f"the gate fails: {'; '.join(failed)}" if failed else f"no row is over its bar by more than {GATE} x")
+    return 1 if failed and given.gate else 0
+
+
+def _fails_the_gate(row: Row) -> bool:
+    return row["ok"] is False and row.get("over", math.inf) > GATE
 
 
 def _busy() -> str:

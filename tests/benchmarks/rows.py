@@ -21,6 +21,8 @@ class Row(TypedDict):
     """What `ratio` or `ours` may be at most; empty for a row that only informs."""
     ok: bool | None
     """None where there is no bar."""
+    over: NotRequired[float]
+    """What was measured divided by the bar; more than 1 misses it."""
     floor: NotRequired[str]
     """The least that the work can cost, where that was measured."""
 
@@ -42,13 +44,15 @@ def compared(work: str, ours: str, other: str, ratio: float, at_most: float | No
     """Return a row about two sides; without `at_most` it only informs."""
     bar = "" if at_most is None else f"<= {at_most:g} x"
     ok = None if at_most is None else ratio <= at_most
-    return {"work": work, "ours": ours, "other": other, "ratio": ratio, "bar": bar, "ok": ok, "floor": floor}
+    row: Row = {"work": work, "ours": ours, "other": other, "ratio": ratio, "bar": bar, "ok": ok, "floor": floor}
+    return row if at_most is None else {**row, "over": ratio / at_most}
 
 
 def bounded(work: str, took: float, at_most: float) -> Row:
     """Return a row about a time in seconds that has a bound of its own."""
     bar = f"<= {seconds(at_most)}"
-    return {"work": work, "ours": seconds(took), "other": "", "ratio": None, "bar": bar, "ok": took <= at_most}
+    over = took / at_most
+    return {"work": work, "ours": seconds(took), "other": "", "ratio": None, "bar": bar, "ok": over <= 1, "over": over}
 
 
 def not_measured(work: str, why: str, bar: str) -> Row:

@@ -26,7 +26,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 from sentinel import Config, store
 from sentinel.chunks import split_tree
@@ -34,24 +33,25 @@ from sentinel.discover import files
 from sentinel.fingerprint import fingerprint, is_candidate
 from sentinel.project import Project
 from sentinel.reading import from_text
+from tests.benchmarks.rows import Row, not_measured, table
 
 SITE = Path(sysconfig.get_paths()["purelib"])
 WANTED_FUNCTIONS = 50_000
-Row = dict[str, Any]
 
 
-def row(work: str, ours: float, other: float, bar: float, *, at_least: bool = False, unit: str = "") -> Row:
-    """A row of the table; the bar is on ``ours``, a ratio stands beside it."""
+def row(
+    work: str, ours: float, other: float, bar: float, *, at_least: bool = False, unit: str = "", peer: str = ""
+) -> Row:
+    """A row of the table; the bar is on ``ours``, a ratio to ``other`` stands beside it."""
     ok = ours >= bar if at_least else ours <= bar
-    sign = "≥" if at_least else "≤"
-    ratio = ours / other if other else float("nan")
     return {
         "work": work,
-        "ours": ours,
-        "other": other,
-        "ratio": ratio,
-        "bar": f"{sign} {bar:g} {unit}",
+        "ours": f"{ours:,.3g} {unit}" if ours < 1000 else f"{ours:,.0f} {unit}",
+        "other": f"{other:,.3g} {unit} {peer}" if other < 1000 else f"{other:,.0f} {unit} {peer}",
+        "ratio": ours / other if other else None,
+        "bar": f"{'>=' if at_least else '<='} {bar:g} {unit}",
         "ok": ok,
+        "over": bar / ours if at_least else ours / bar,
     }
 
 
@@ -83,6 +83,8 @@ def large_tree() -> tuple[list[Path], int]:
         if file.suffix != ".py" or file.stat().st_size > 1_000_000:
             continue
         text = file.read_text(encoding="utf-8", errors="replace")
+        if text.count("def ") * 60 < text.count("\n"):
+            continue  # tables of data would make the figure of lines look better than code does
         functions += text.count("def ")
         lines += text.count("\n")
         chosen.append(file)
@@ -141,7 +143,9 @@ def index_rows() -> Iterator[Row]:
     built = processors_seconds(lambda: project.build(chosen, processes=2)) / 2
     parsed = processor_seconds(lambda: [parse_only(file) for file in chosen])
     size = len(project.index)
-    assert size >= WANTED_FUNCTIONS, f"only {size} functions are installed: install the test extra"
+    if size < WANTED_FUNCTIONS:
+        yield not_measured("index 50,000 functions", f"only {size} are installed", ">= 40000 lines/s")
+        return
     yield row(
         f"index {size:,} functions, {lines:,} lines, beside ast.parse alone on one core (lines/s)",
         lines / built,
@@ -196,27 +200,32 @@ def scan_rows() -> Iterator[Row]:
     peer = os.environ.get("SENTINEL_BENCH_PEER")
     theirs = 0.0
     if peer:
-        took, theirs = peer_scan(peer, tree)
+        ours, took, theirs = peer_scan(peer, tree)
         yield row(
-            "scan the same beside the peer's openhands_sentinel (processor s)", ours, took, took, unit="s (peer's)"
+            "scan its Python files, beside the peer (processor s)", ours, took, took, unit="s", peer="(the peer's)"
         )
     yield row(f"duplicates reported in {tree.name}, beside the peer's", duplicates, theirs, 200)
 
 
-def peer_scan(python: str, tree: Path) -> tuple[float, float]:
-    """Seconds and number of duplicate findings of the peer on a copy of the tree: it writes into what it scans."""
+def peer_scan(python: str, tree: Path) -> tuple[float, float, float]:
+    """Seconds of ours and of the peer on a copy of the tree's Python files, and the peer's duplicate findings."""
+
+    def only_python(folder: str, names: list[str]) -> list[str]:
+        return [name for name in names if not name.endswith(".py") and not (Path(folder) / name).is_dir()]
+
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / tree.name
-        shutil.copytree(tree, target)
-        argv = [str(Path(python).parent / "sentinel"), "scan", str(target)]
+        shutil.copytree(tree, target, ignore=only_python)
         shown: list[str] = []
 
-        def scan() -> None:
+        def scan(command: Path) -> None:
+            argv = [str(command), "scan", str(target)]
             done = subprocess.run(argv, capture_output=True, text=True, check=False, cwd=folder)
             shown.append(done.stdout)
 
-        took = processors_seconds(scan)
-    return took, float(shown[0].count("already exists"))
+        ours = processors_seconds(lambda: scan(Path(sys.executable).parent / "sentinel"))
+        took = processors_seconds(lambda: scan(Path(python).parent / "sentinel"))
+    return ours, took, float(shown[1].count("already exists"))
 
 
 class _Rename(ast.NodeTransformer):
@@ -350,15 +359,9 @@ def rows() -> list[Row]:
 
 def main() -> None:
     """Print the table; exit 1 when a bar is missed."""
-    table = rows()
-    print(f"{'work':<95} {'ours':>10} {'other':>10} {'ratio':>7}  bar")
-    for item in table:
-        mark = "ok" if item["ok"] else "MISSED"
-        print(
-            f"{item['work']:<95} {item['ours']:>10.3f} {item['other']:>10.3f} {item['ratio']:>7.2f}  "
-            f"{item['bar']} {mark}"
-        )
-    sys.exit(0 if all(item["ok"] for item in table) else 1)
+    measured = rows()
+    print(table(measured))
+    sys.exit(1 if any(item["ok"] is False for item in measured) else 0)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_vcr_nb.core.decoding import decode, from_loaded_modules
-from agent_vcr_nb.core.encoding import Notes, Opaque, encode, register, registry
+from agent_vcr_nb.core.encoding import Notes, Opaque, encode, qualified, register, registry
 from agent_vcr_nb.core.errors import RecordingError
 from tests.core.storage_values import exact, values
 
@@ -281,13 +281,12 @@ class Account:
         self.owner = owner
 
 
-def test_a_registered_class_comes_back_as_real_object(monkeypatch):
-    monkeypatch.setattr("agent_vcr_nb.core.encoding.registry", registry)
+def test_a_registered_class_comes_back_as_real_object():
     register(Account, lambda fields: Account(**fields), lambda account: {"owner": account.owner})
     try:
         back, lossy = as_stored({"a": Account({"Ann"})})
     finally:
-        registry.clear()
+        del registry[qualified(Account)]
     assert (type(back["a"]), back["a"].owner, lossy) == (Account, {"Ann"}, [])
 
 

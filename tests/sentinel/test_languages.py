@@ -3,6 +3,7 @@
 import pytest
 
 from sentinel import Config, Sentinel, languages
+from sentinel.hooks import claude_code
 
 # In each: complexity 1 + if + else if + loop + && = 5; nesting: the loop, in it the if = 2; three parameters.
 SAMPLES = {
@@ -146,3 +147,10 @@ def test_a_missing_grammar_is_named_and_its_files_are_left_out_of_a_scan(tmp_pat
 def test_a_minified_file_is_not_read(tmp_path):
     (tmp_path / "a.min.js").write_text(SAMPLES["a.js"])
     assert Sentinel(root=tmp_path, config=Config(max_complexity=0)).scan() == []
+
+
+def test_an_agent_is_told_nothing_about_a_language_that_cannot_be_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(languages, "parser", lambda language: None)
+    (tmp_path / "a.go").write_text(SAMPLES["a.go"])
+    event = {"tool_name": "Write", "cwd": str(tmp_path), "tool_input": {"file_path": "a.go"}}
+    assert claude_code.handle(Sentinel(root=tmp_path), event) == (0, "")
