@@ -65,128 +65,143 @@ function element(name, attributes = {}, text) {
   return made;
 }
 
-/** @param {{model: any, el: HTMLElement}} context */
-function render({ model, el }) {
-  const stop = new AbortController();
-  const root = element("div", { class: "vcr-findings", "data-testid": "vcr-findings", "data-lm-suppress-shortcuts": "true" });
-  const bar = element("div", { class: "vcr-bar" });
-  const severity = element("select", { "aria-label": "Severity" });
-  for (const [value, label] of [["", "all severities"], ["critical", "critical"], ["warning", "warning"]]) {
-    severity.append(element("option", { value }, label));
+/** @param {any} model @param {string} name @param {any} value */
+function set(model, name, value) {
+  model.set(name, value);
+  model.save_changes();
+}
+
+/** @param {any} model @returns {Row[]} */
+function shown(model) {
+  const order = [model.get("sort"), model.get("descending")];
+  return shownRows(model.get("findings"), model.get("severity"), model.get("text"), order[0], order[1]);
+}
+
+/** @param {any} model @param {Row} row */
+function isSelected(model, row) {
+  const chosen = model.get("selected");
+  return chosen != null && chosen.key === row.key && placeOf(chosen) === placeOf(row);
+}
+
+/** @param {any} model @returns {HTMLElement} the row of headings; a click sorts, a second one turns the order */
+function headRow(model) {
+  const row = element("tr");
+  const isDescending = model.get("descending");
+  for (const [name, label] of COLUMNS) {
+    const isSorted = name === model.get("sort");
+    const order = isSorted ? (isDescending ? "descending" : "ascending") : "none";
+    const mark = isSorted ? (isDescending ? " ▼" : " ▲") : "";
+    const cell = element("th", { scope: "col", "aria-sort": order });
+    const button = element("button", { type: "button", "data-sort": name }, label + mark);
+    button.addEventListener("click", () => {
+      model.set("descending", isSorted && !isDescending);
+      set(model, "sort", name);
+    });
+    cell.append(button);
+    row.append(cell);
   }
-  const text = element("input", { type: "search", placeholder: "filter by text", "aria-label": "Filter" });
+  return row;
+}
+
+/** @param {any} model @param {Row} row @returns {HTMLElement} */
+function bodyRow(model, row) {
+  const made = element("tr", { tabindex: "0", "data-severity": row.severity });
+  made.setAttribute("aria-selected", String(isSelected(model, row)));
+  const over = row.value == null || row.limit == null ? "" : ` (${row.value}, limit ${row.limit})`;
+  const sign = row.severity === "critical" ? "✕ " : "! ";
+  for (const value of [sign + row.severity, row.rule, placeOf(row), row.symbol, row.message + over]) {
+    made.append(element("td", {}, value));
+  }
+  const jump = element("td");
+  if (row.frame != null) {
+    const button = element("button", { type: "button" }, `frame ${row.frame}`);
+    button.addEventListener("click", (event) => {
+      event.stopPropagation();
+      set(model, "selected", row);
+      model.send({ kind: "jump", frame: row.frame });
+    });
+    jump.append(button);
+  }
+  made.append(jump);
+  made.addEventListener("click", () => set(model, "selected", row));
+  made.addEventListener("keydown", (event) => {
+    if (event.target === made && (event.key === "Enter" || event.key === " ")) {
+      event.preventDefault();
+      set(model, "selected", row);
+    }
+  });
+  return made;
+}
+
+/** @param {any} model @returns {{bar: HTMLElement, show: (shown: number, all: number) => void}} what filters */
+function filters(model) {
+  const bar = element("div", { class: "vcr-bar" });
+  const severity = /** @type {HTMLSelectElement} */ (element("select", { "aria-label": "Severity" }));
+  for (const value of ["", "critical", "warning"]) {
+    severity.append(element("option", { value }, value || "all severities"));
+  }
+  const text = /** @type {HTMLInputElement} */ (
+    element("input", { type: "search", placeholder: "filter by text", "aria-label": "Filter" })
+  );
   const count = element("span", { class: "vcr-count", role: "status" });
   bar.append(severity, text, count);
+  severity.addEventListener("change", () => set(model, "severity", severity.value));
+  text.addEventListener("input", () => set(model, "text", text.value));
+  const show = (/** @type {number} */ some, /** @type {number} */ all) => {
+    severity.value = model.get("severity");
+    // Writing the same text again would move the cursor.
+    if (text.value !== model.get("text")) text.value = model.get("text");
+    count.textContent = `${some} of ${all} findings` + (some > DRAWN ? `, the first ${DRAWN} shown` : "");
+  };
+  return { bar, show };
+}
+
+/** @param {{model: any, el: HTMLElement}} context */
+function render({ model, el }) {
+  const names = { class: "vcr-findings", "data-testid": "vcr-findings", "data-lm-suppress-shortcuts": "true" };
+  const root = element("div", names);
+  const { bar, show } = filters(model);
   const scroll = element("div", { class: "vcr-scroll" });
   const table = element("table", { "aria-label": "Findings" });
-  scroll.append(table);
   const problem = element("p", { class: "vcr-problem", role: "alert" });
   // While the widget is there, the form that is saved with the notebook is not shown.
   const style = element("style", {}, `.vcr-saved-${model.get("group")} { display: none; }`);
+  scroll.append(table);
   root.append(style, bar, scroll, problem);
   el.append(root);
 
-  /** @param {string} name @param {any} value */
-  const set = (name, value) => {
-    model.set(name, value);
-    model.save_changes();
-  };
-
-  const head = () => {
-    const row = element("tr");
-    const column = model.get("sort");
-    for (const [name, label] of COLUMNS) {
-      const isSorted = name === column;
-      const order = model.get("descending") ? "descending" : "ascending";
-      const cell = element("th", { scope: "col", "aria-sort": isSorted ? order : "none" });
-      const mark = isSorted ? (model.get("descending") ? " ▼" : " ▲") : "";
-      const button = element("button", { type: "button", title: `Sort by ${label.toLowerCase()}` }, label + mark);
-      button.addEventListener("click", () => {
-        model.set("descending", isSorted && !model.get("descending"));
-        set("sort", name);
-        /** @type {HTMLElement | null} */ (table.querySelector(`th:nth-child(${COLUMNS.findIndex(([c]) => c === name) + 1}) button`))?.focus();
-      });
-      cell.append(button);
-      row.append(cell);
-    }
-    return row;
-  };
-
-  /** @param {Row} row */
-  const line = (row) => {
-    const isSelected = model.get("selected")?.key === row.key && placeOf(model.get("selected")) === placeOf(row);
-    const made = element("tr", { tabindex: "0", "aria-selected": String(isSelected), "data-severity": row.severity });
-    const over = row.value == null || row.limit == null ? "" : ` (${row.value}, limit ${row.limit})`;
-    const sign = row.severity === "critical" ? "✕ " : "! ";
-    for (const value of [sign + row.severity, row.rule, placeOf(row), row.symbol, row.message + over]) {
-      made.append(element("td", {}, value));
-    }
-    const jump = element("td");
-    if (row.frame != null) {
-      const button = element("button", { type: "button", class: "vcr-jump" }, `frame ${row.frame}`);
-      button.addEventListener("click", (event) => {
-        event.stopPropagation();
-        set("selected", row);
-        model.send({ kind: "jump", frame: row.frame });
-      });
-      jump.append(button);
-    }
-    made.append(jump);
-    made.addEventListener("click", () => set("selected", row));
-    made.addEventListener("keydown", (event) => {
-      if (event.target === made && (event.key === "Enter" || event.key === " ")) {
-        event.preventDefault();
-        set("selected", row);
-      }
-    });
-    return made;
-  };
-
   const draw = () => {
-    const rows = model.get("findings");
-    const shown = shownRows(rows, model.get("severity"), model.get("text"), model.get("sort"), model.get("descending"));
-    severity.value = model.get("severity");
-    if (text.value !== model.get("text")) text.value = model.get("text");
-    count.textContent =
-      `${shown.length} of ${rows.length} findings` + (shown.length > DRAWN ? `, the first ${DRAWN} shown` : "");
+    const rows = shown(model);
+    show(rows.length, model.get("findings").length);
+    const focused = table.contains(document.activeElement) ? document.activeElement : null;
+    const head = element("thead");
     const body = element("tbody");
-    body.append(...shown.slice(0, DRAWN).map(line));
-    const header = element("thead");
-    header.append(head());
-    table.replaceChildren(header, body);
-    root.dataset.count = String(shown.length);
+    head.append(headRow(model));
+    body.append(...rows.slice(0, DRAWN).map((row) => bodyRow(model, row)));
+    table.replaceChildren(head, body);
+    const column = focused?.getAttribute("data-sort");
+    /** @type {HTMLElement | null} */ (column && table.querySelector(`[data-sort="${column}"]`))?.focus();
   };
-
   const mark = () => {
-    const chosen = model.get("selected");
-    const rows = shownRows(model.get("findings"), model.get("severity"), model.get("text"), model.get("sort"), model.get("descending"));
+    const rows = shown(model);
     table.querySelectorAll("tbody tr").forEach((row, n) => {
-      row.setAttribute("aria-selected", String(rows[n].key === chosen?.key && placeOf(rows[n]) === placeOf(chosen)));
+      row.setAttribute("aria-selected", String(isSelected(model, rows[n])));
     });
   };
-
   const explain = () => {
     problem.textContent = model.get("error");
     problem.hidden = !model.get("error");
   };
 
-  severity.addEventListener("change", () => set("severity", severity.value));
-  text.addEventListener("input", () => set("text", text.value));
   // Keys typed here are not the notebook's shortcuts, and a right click is the browser's.
-  for (const kind of ["keydown", "contextmenu"]) {
-    root.addEventListener(kind, (event) => event.stopPropagation(), { signal: stop.signal });
-  }
+  for (const kind of ["keydown", "contextmenu"]) root.addEventListener(kind, (event) => event.stopPropagation());
   const redrawn = "change:findings change:severity change:text change:sort change:descending";
-  model.on(redrawn, draw);
-  model.on("change:selected", mark);
-  model.on("change:error", explain);
+  const listeners = /** @type {const} */ ([[redrawn, draw], ["change:selected", mark], ["change:error", explain]]);
+  for (const [events, listener] of listeners) model.on(events, listener);
   draw();
   explain();
   return () => {
-    stop.abort();
-    model.off(redrawn, draw);
-    model.off("change:selected", mark);
-    model.off("change:error", explain);
+    for (const [events, listener] of listeners) model.off(events, listener);
   };
 }
 
