@@ -27,6 +27,7 @@ from agent_vcr_nb.core.steps import live_agents
 from agent_vcr_nb.core.tape import Tape
 from agent_vcr_nb.integrations.installing import install
 from agent_vcr_nb.notebook.recorded import PlayerSource
+from agent_vcr_nb.notebook.views import Views
 from agent_vcr_nb.verbs.catalogue import VERBS
 from agent_vcr_nb.verbs.commands import command_of
 from agent_vcr_nb.verbs.definition import Argument, Place, Result, Verb
@@ -82,17 +83,22 @@ class VCRMagics(Magics):
         self.recorder: VCRRecorder | None = None
         self.debugger: Any = None
         """One for the life of the kernel: a cell that is run again shows it again."""
+        self.views = Views(self._select)
         self._verbs = {verb.name: verb for verb in (*self._own_verbs(), *VERBS) if verb.notebook}
         self._commands = {verb.name: command_of(verb, self._act) for verb in self._verbs.values()}
 
     def _own_verbs(self) -> tuple[Verb, ...]:
         """What only a notebook can do, because it works on the kernel's live objects."""
         name, frame = Argument("name", required=False), Argument("frame", "number")
+        target = Argument("directory", "path", required=False)
         return (
             Verb("debug", self._debug, "Show the debugger of the current session, as %vcr alone does.", "%vcr"),
             Verb("record", self._record, "Record every step from here on.", "%vcr record my_run", (name,)),
             Verb("stop", self._stop, "End the recording.", "%vcr stop"),
             Verb("goto", self._goto, "Select a frame in the debugger.", "%vcr goto 7", (frame,)),
+            Verb(
+                "findings", self._findings, "Check the code in a folder with Sentinel.", "%vcr findings src", (target,)
+            ),
             Verb("help", self._help, "List the words.", "%vcr help"),
         )
 
@@ -164,6 +170,11 @@ class VCRMagics(Magics):
             self.debugger.frame = frame
         return show(place, None, frame)
 
+    def _findings(self, place: Place, directory: str | None = None) -> Result:
+        from agent_vcr_nb.notebook.found import scan
+
+        return scan(directory or ".")
+
     def _help(self, place: Place) -> Result:
         lines = [f"%vcr {verb.name:<8} {verb.help}" for verb in self._verbs.values()]
         return Said("\n".join([*lines, "%vcr WORD --help: the options of a word, with an example"]))
@@ -206,6 +217,18 @@ class VCRMagics(Magics):
             print(for_terminal(result.text()))
         if isinstance(result, ResumedRun):
             self._select(result.session_id, result.frame)
+            self.views.tell_fork(result.session_id, result.frame)
+        self._show_view(verb.name, result, session)
+
+    def _show_view(self, name: str, result: Any, session: str | None) -> None:
+        """Show below the text of some words what can be clicked."""
+        if name == "dag" and result.branches:
+            self.views.show_dag(self.directory, session)
+        elif name == "ledger":
+            self.views.show_ledger(result.ledger)
+        elif name == "findings":
+            player = self._player() if self._current() else None
+            self.views.show_findings([finding.to_dict() for finding in result.findings], player)
 
     def _select(self, session: str, frame: int) -> None:
         """Make a new fork the current session, also in the debugger that is shown."""

@@ -149,3 +149,59 @@ def test_a_comment_behind_the_words_is_no_word(notebook):
         "%vcr record my_run", "try_agent('todo')", """%vcr resume 2 --set plan='"a # b"'  # it isn't part of this"""
     )
     assert '/plan = "a # b"' in resumed
+
+
+@pytest.mark.slow
+def test_dag_and_ledger_show_a_view_each_below_their_text_and_a_click_selects_the_session(notebook):
+    *_, text, kept, again, shown, current = notebook(
+        "%vcr record my_run",
+        "try_agent('todo')",
+        """%vcr resume 2 --set plan='"sqlite"'""",
+        "%vcr dag",
+        "views = get_ipython().magics_manager.registry['VCRMagics'].views; first = views.dag",
+        "%vcr dag",
+        "print(views.dag is first, views.dag.session)",
+        "views.dag.choose('my_run', 1)\n%vcr ledger",
+    )
+    assert "my_run" in text.splitlines()[0]
+    assert "╰─ \x1b[1mmy_run-fork1" in text
+    assert text.endswith("<ForkDAG>")
+    assert (kept, again) == ("", text)
+    assert shown == "True my_run-fork1\n"
+    assert current == "my_run: no frame says that it used a model\n<CostLedgerView>"
+
+
+@pytest.mark.slow
+def test_a_new_fork_is_in_the_graph_that_is_on_show(notebook):
+    *_, shown = notebook(
+        "%vcr record my_run",
+        "try_agent('todo')",
+        "%vcr dag",
+        """%vcr resume 2 --set plan='"sqlite"'""",
+        "dag = get_ipython().magics_manager.registry['VCRMagics'].views.dag\n"
+        "print('my_run-fork1' in dag.lanes, dag.session)",
+    )
+    assert shown == "True my_run-fork1\n"
+
+
+@pytest.mark.slow
+def test_findings_lists_what_sentinel_finds_and_jumps_to_the_frame_that_wrote_it(notebook, in_tmp):
+    (in_tmp / "pyproject.toml").touch()
+    (in_tmp / "src").mkdir()
+    (in_tmp / "src/load.py").write_text(
+        "def load():\n    try:\n        open('x')\n    except Exception:\n        pass\n"
+    )
+    *_, text, rows, current = notebook(
+        "%vcr record my_run",
+        "vcr = get_ipython().magics_manager.registry['VCRMagics']\n"
+        "vcr.recorder.record_step('sentinel', {'path': 'src/load.py'}, {})",
+        "%vcr findings src",
+        "table = vcr.views.findings; print([(row['path'], row['frame']) for row in table.findings])",
+        "%vcr debug\ntable._handle_custom_msg({'kind': 'jump', 'frame': 0}, [])\n"
+        "print(vcr.debugger.session, repr(table.error))",
+    )
+    assert "src/load.py" in text
+    assert "1 file" in text
+    assert text.endswith("<FindingsTable>")
+    assert rows == "[('src/load.py', 0)]\n"
+    assert "my_run ''\n" in current

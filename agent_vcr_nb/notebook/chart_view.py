@@ -1,0 +1,60 @@
+"""Base of the views that are a chart with text around it: errors of callbacks are shown, and a saved form stays."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator, Sequence
+from html import escape
+from typing import Any
+from uuid import uuid4
+
+import ipywidgets
+import plotly.graph_objects as go
+from IPython.display import DisplayHandle
+
+from agent_vcr_nb.notebook.displaying import display_saved, display_widget, saved_bundle
+from agent_vcr_nb.notebook.guarded import answer_while_busy, in_words
+from agent_vcr_nb.notebook.looks import FIGURE_CSS, plain
+
+
+class ChartView(ipywidgets.VBox):
+    """A chart, what stands around it, and below it in the notebook a form that needs neither kernel nor scripts.
+
+    The page hides that form while the widget is there: the rule that hides it is part of the widget.
+    """
+
+    def __init__(self, figure: go.FigureWidget, children: Sequence[Any]) -> None:
+        self.figure = figure
+        self.problem = ipywidgets.HTML()
+        # Callbacks come in other threads than the user's code when the kernel runs them in a subshell.
+        self.lock = threading.RLock()
+        self._css_class = f"vcr-saved-{uuid4().hex}"
+        self._handle: DisplayHandle | None = None
+        answer_while_busy(figure.comm)
+        style = ipywidgets.HTML(f"<style>{FIGURE_CSS}\n.{self._css_class} {{ display: none; }}</style>")
+        super().__init__([style, *children, self.problem])
+        self.add_class("vcr-figure")
+
+    def saved(self) -> tuple[str, str]:
+        """Return the view as HTML without scripts, and as text."""
+        raise NotImplementedError
+
+    @contextlib.contextmanager
+    def explained(self) -> Iterator[None]:
+        """Show in the widget what goes wrong inside: Jupyter shows it nowhere."""
+        try:
+            with self.lock:
+                yield
+            self.problem.value = ""
+        except Exception as error:
+            self.problem.value = f'<p class="vcr-problem">{escape(plain(in_words(error)))}</p>'
+
+    def save(self) -> None:
+        """Bring the saved form up to date where the view is on show."""
+        if self._handle is not None:
+            self._handle.update(saved_bundle(self.saved(), self._css_class), raw=True)
+
+    def _ipython_display_(self) -> None:
+        display_widget(self)
+        self._handle = display_saved(self.saved(), self._css_class)
