@@ -14,7 +14,8 @@ lab: .venv/test.stamp             ## the same in JupyterLab
 test: .venv/test.stamp browser    ## everything: style, types, all tests
 	$(MAKE) --no-print-directory check
 	$(BIN)/python -m pytest -n 2 -m "not browser and not slow"
-	$(BIN)/python -m pytest -m "browser or slow"
+	$(BIN)/python -m pytest -m "slow and not browser"
+	$(BIN)/python -m pytest -m browser
 
 quick: .venv/test.stamp           ## what a developer runs often
 	$(BIN)/python -m pytest -q -n 2 -m "not browser and not slow"

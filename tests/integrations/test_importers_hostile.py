@@ -355,7 +355,7 @@ def _check_a_changed_document(tmp_path_factory, data):
     document = copy.deepcopy(_DOCUMENTS[source])
     for path in data.draw(st.lists(st.sampled_from(_PLACES[source]), min_size=1, max_size=3)):
         try:
-            _changed(document, path, data.draw(_HOSTILE))
+            _changed(document, path, copy.deepcopy(data.draw(_HOSTILE)))
         except (KeyError, IndexError, TypeError):  # an earlier change took the place away
             continue
     folder = tmp_path_factory.mktemp("fuzz")
