@@ -87,6 +87,11 @@ class VCRMagics(Magics):
         self._verbs = {verb.name: verb for verb in (*self._own_verbs(), *VERBS) if verb.notebook}
         self._commands = {verb.name: command_of(verb, self._act) for verb in self._verbs.values()}
 
+    @property
+    def words(self) -> list[str]:
+        """What may stand after ``%vcr``."""
+        return list(self._verbs)
+
     def _own_verbs(self) -> tuple[Verb, ...]:
         """What only a notebook can do, because it works on the kernel's live objects."""
         name, frame = Argument("name", required=False), Argument("frame", "number")
