@@ -89,7 +89,7 @@ class FrameShown:
         lines += ["input", _pretty(f["input_state"])]
         if f["output_state"] is not None:
             lines += ["changed by the step", changes_text(deep_changes(f["input_state"] or {}, f["output_state"]))]
-        lines += [paint(f"  no {side} state: {why}", "dim") for side, why in f["missing"].items()]
+        lines += [paint(f"  {why}", "dim") for why in f["missing"].values()]
         if trace:
             lines.append(paint(printable(trace).rstrip(), "red"))
         if not self.resumable:

@@ -28,7 +28,7 @@ from agent_vcr_nb.core.tape import Tape
 from agent_vcr_nb.integrations.installing import install, uninstall
 from agent_vcr_nb.verbs.agents import find_agent, run_script, script_of
 from agent_vcr_nb.verbs.definition import Place
-from agent_vcr_nb.verbs.text import one_line, outcome, paint, printable
+from agent_vcr_nb.verbs.text import counted, one_line, outcome, paint, printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,9 @@ class ResumedRun:
         ]
         if self.files:
             lines += ["  files:", *(f"    {line}" for line in self.files.split("\n"))]
-        lines.append(f"  served from the recording, not executed: {len(self.served)} steps{_spans(self.served)}")
+        lines.append(
+            f"  served from the recording, not executed: {counted(len(self.served), 'step')}{_spans(self.served)}"
+        )
         lines.append(f"  executed: {', '.join(self.executed) or 'nothing'}")
         verdict = f"{outcome('error')} {printable(self.error)}" if self.error else outcome("ok")
         lines.append(f"  {verdict}")
@@ -145,7 +147,7 @@ def _spans(numbers: Sequence[int]) -> str:
         else:
             spans.append([number, number])
     shown = ", ".join(f"{a}" if a == b else f"{a}-{b}" for a, b in spans)
-    return f" (frames {shown})" if shown else ""
+    return f" (frame{'' if len(numbers) == 1 else 's'} {shown})" if shown else ""
 
 
 def resume_run(

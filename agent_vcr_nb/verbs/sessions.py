@@ -12,7 +12,7 @@ from agent_vcr_nb.core.ledger import CostLedger, Totals
 from agent_vcr_nb.core.lineage import Branch, SessionInfo, lineage, sessions
 from agent_vcr_nb.core.payload import frame_payload, session_payload
 from agent_vcr_nb.verbs.definition import Place
-from agent_vcr_nb.verbs.text import one_line, outcome, paint, provenance, table
+from agent_vcr_nb.verbs.text import counted, one_line, outcome, paint, provenance, table
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,11 @@ class Verified:
         """Return a line a session and a line an issue."""
         lines = []
         for report in self.reports:
-            verdict = paint("✓ whole", "green") if report["ok"] else paint(f"✗ {len(report['issues'])} issues", "red")
+            verdict = (
+                paint("✓ whole", "green")
+                if report["ok"]
+                else paint(f"✗ {counted(len(report['issues']), 'issue')}", "red")
+            )
             running = f", {report['running']} not ended" if report["running"] else ""
             lines.append(f"{report['session_id']}: {verdict}, {report['frame_count']} frames{running}")
             lines += [f"  {issue}" for issue in report["issues"]]

@@ -34,6 +34,11 @@ def printable(text: str) -> str:
     return "".join(c if c == "\n" or unicodedata.category(c) not in ("Cc", "Cf", "Co", "Cs") else "�" for c in text)
 
 
+def counted(number: int, noun: str) -> str:
+    """Return ``1 step`` or ``2 steps``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def one_line(value: Any, width: int = 80) -> str:
     """Return an encoded value on one line of at most `width` characters."""
     if isinstance(value, dict) and TAG in value and "v" in value and isinstance(value["v"], str):
