@@ -9,6 +9,10 @@ pytestmark = pytest.mark.browser
 
 RECORD = """
 import json
+import os
+# The graph shows a whole folder, and kernels of other modules record into the one they start in.
+os.mkdir("views")
+os.chdir("views")
 from pathlib import Path
 from agent_vcr_nb import CostLedger, VCRPlayer, VCRRecorder
 from agent_vcr_nb.core.fork import fork_recording
