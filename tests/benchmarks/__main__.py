@@ -1,9 +1,9 @@
 """Run the benchmarks and print one table: ``python -m tests.benchmarks [--gate] [NAME ...]``.
 
 Every module ``<name>_bench.py`` of this folder has ``rows()``. With ``--gate`` the exit code is 1 when a row is more
-than 30 % over its bar in two runs: another program that takes the processor for a moment is no regression, and the
-same code measures differently by that much on a shared machine. The table says of every row whether the bar itself is
-met. Compare ratios, not times: both sides of a ratio are measured alternately in one run.
+than 75 % over its bar in two runs: another program that takes the processor for a moment is no regression, and rows
+that wait for the disk or for threads differ by half between a quiet and a busy machine. The table says of every row
+whether the bar itself is met. Compare ratios, not times: both sides of a ratio are measured alternately in one run.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.benchmarks.rows import Row, table
 NAMES = sorted(path.name.removesuffix("_bench.py") for path in Path(__file__).parent.glob("*_bench.py"))
 
 
-GATE = 1.3
+GATE = 1.75
 """A row fails the gate when it is over its bar by more than this factor."""
 
 
