@@ -85,11 +85,14 @@ class FrameMetadata:
     @property
     def tokens(self) -> int | None:
         """Tokens of the call in all, or None when no figure is known."""
-        if self.tokens_used is not None:
-            return self.tokens_used
-        if self.tokens_input is None and self.tokens_output is None:
-            return None
-        return (self.tokens_input or 0) + (self.tokens_output or 0)
+        return tokens_in_all(self.tokens_used, self.tokens_input, self.tokens_output)
+
+
+def tokens_in_all(used: int | None, sent: int | None, received: int | None) -> int | None:
+    """Return `used`, or the sum of what is known of the other two; None when nothing is."""
+    if used is not None or (sent is None and received is None):
+        return used
+    return (sent or 0) + (received or 0)
 
 
 _METADATA_FIELDS = tuple(FrameMetadata.__slots__)

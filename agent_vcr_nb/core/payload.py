@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from agent_vcr_nb.core.errors import FrameNotFoundError, RecordingError
-from agent_vcr_nb.core.frame import parse_timestamp
+from agent_vcr_nb.core.frame import parse_timestamp, tokens_in_all
 
 if TYPE_CHECKING:
     from agent_vcr_nb.core.player import VCRPlayer
@@ -50,15 +50,10 @@ def frame_summary(player: VCRPlayer, number: int) -> dict[str, Any]:
         "latency_ms": metadata.get("latency_ms"),
         "error": f"{metadata['error_type']}: {message}" if metadata.get("error_type") else message,
         "model": metadata.get("model"),
-        "tokens": _tokens(metadata),
+        "tokens": tokens_in_all(
+            metadata.get("tokens_used"), metadata.get("tokens_input"), metadata.get("tokens_output")
+        ),
     }
-
-
-def _tokens(metadata: dict[str, Any]) -> int | None:
-    used = metadata.get("tokens_used")
-    if used is None and ("tokens_input" in metadata or "tokens_output" in metadata):
-        used = (metadata.get("tokens_input") or 0) + (metadata.get("tokens_output") or 0)
-    return used
 
 
 def frame_payload(player: VCRPlayer, number: int) -> dict[str, Any]:
