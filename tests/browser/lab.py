@@ -171,20 +171,28 @@ class Notebook:
 
     def value(self, expression: str) -> object:
         """Return the JSON value of an expression in the kernel, now."""
-        answer = self.page.evaluate(
+        answer = self._evaluate(expression)
+        assert answer["status"] == "ok", answer
+        return _json_of(answer)
+
+    def expect_value(self, expression: str, expected: object, seconds: float = 10) -> None:
+        """Wait until an expression has a value in the kernel: its main shell may run ahead of widget messages.
+
+        Until then the expression may fail, as `table.selected["rule"]` does while nothing is selected.
+        """
+        deadline = time.monotonic() + seconds
+        answer = self._evaluate(expression)
+        while not _answers(answer, expected) and time.monotonic() < deadline:
+            self.page.wait_for_timeout(50)
+            answer = self._evaluate(expression)
+        assert _answers(answer, expected), f"{expression} is {answer}, expected {expected}"
+
+    def _evaluate(self, expression: str) -> dict:
+        return self.page.evaluate(
             f"async (expression) => (await {KERNEL}.requestExecute({{code: '', silent: true,"
             " store_history: false, user_expressions: {value: expression}}).done).content.user_expressions.value",
             f"__import__('json').dumps({expression})",
         )
-        assert answer["status"] == "ok", answer
-        return json.loads(ast.literal_eval(answer["data"]["text/plain"]))
-
-    def expect_value(self, expression: str, expected: object, seconds: float = 10) -> None:
-        """Wait until an expression has a value in the kernel: its main shell may run ahead of widget messages."""
-        deadline = time.monotonic() + seconds
-        while (found := self.value(expression)) != expected and time.monotonic() < deadline:
-            self.page.wait_for_timeout(50)
-        assert found == expected, f"{expression} is {found}, expected {expected}"
 
     def output(self, cell: int) -> object:
         """Return the output area of a cell, counted from 0."""
@@ -195,3 +203,11 @@ class Notebook:
         self.command("apputils:change-theme", theme=name)
         is_light = "true" if name.endswith("Light") else "false"
         self.page.wait_for_function(f"() => document.body.dataset.jpThemeLight === '{is_light}'")
+
+
+def _answers(answer: dict, expected: object) -> bool:
+    return answer["status"] == "ok" and _json_of(answer) == expected
+
+
+def _json_of(answer: dict) -> object:
+    return json.loads(ast.literal_eval(answer["data"]["text/plain"]))
