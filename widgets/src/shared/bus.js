@@ -4,10 +4,13 @@
 // the user drags, its late answers would pull the selection back.
 
 /** @typedef {(frame: number) => void} Listener */
+/** What a key in one widget asks of the others, as "edit" or "writer". @typedef {(command: string) => void} Commanded */
 
 export class Selection {
   /** @type {Set<Listener>} */
   #listeners = new Set();
+  /** @type {Set<Commanded>} */
+  #commanded = new Set();
   #sources = 0;
   /** @type {number | null} */
   frame = null;
@@ -36,6 +39,17 @@ export class Selection {
   listen(listener) {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** @param {string} command */
+  command(command) {
+    for (const commanded of [...this.#commanded]) commanded(command);
+  }
+
+  /** @param {Commanded} commanded @returns {() => void} stops listening */
+  obey(commanded) {
+    this.#commanded.add(commanded);
+    return () => this.#commanded.delete(commanded);
   }
 }
 
