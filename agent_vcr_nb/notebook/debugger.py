@@ -46,7 +46,7 @@ class VCRDebugger(traitlets.HasTraits):
         self.scrubber.on_news = self._on_news
         self.tree.on_edit = self._save_soon
         self.set_trait("session", source.session_id)
-        traitlets.link((self, "frame"), (self.scrubber, "frame"))
+        traitlets.link((self.scrubber, "frame"), (self, "frame"))
         # One way: the page tells the tree itself, so that a busy kernel is not missed.
         traitlets.dlink((self.scrubber, "frame"), (self.tree, "frame"))
 

@@ -27,3 +27,15 @@ test("widgets of one group share a selection, widgets without a group do not", (
   assert.notEqual(selectionOf("one"), selectionOf("other"));
   assert.notEqual(selectionOf(""), selectionOf(""));
 });
+
+test("a command reaches the widgets of its page, until they are gone", () => {
+  const selection = selectionOf("commanded");
+  /** @type {string[]} */
+  const heard = [];
+  const stop = selection.obey((command) => heard.push(command));
+  selectionOf("commanded").command("edit");
+  selectionOf("another").command("chat");
+  stop();
+  selection.command("writer");
+  assert.deepEqual(heard, ["edit"]);
+});

@@ -75,6 +75,11 @@ export class StateEditor {
     this.#editor?.collapse(keysOf(key));
   }
 
+  /** Begin anew with the next state: nothing opened, nothing selected. */
+  forget() {
+    this.#remembered = Infinity;
+  }
+
   /** True while a value or key is being typed. */
   get isTyping() {
     return this.box.querySelector(EDITED) !== null;

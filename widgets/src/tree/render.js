@@ -164,6 +164,8 @@ class TreeView {
     if (command === undefined) return;
     event.preventDefault();
     this.obey(command);
+    // A key in the scrubber leaves the focus there, so that the arrows go on.
+    if (!this.tabs.isState) this.list.focus({ preventScroll: true });
   }
 
   /** @param {string} command of a key here or in the scrubber */
@@ -171,10 +173,9 @@ class TreeView {
     if (command === "edit") {
       this.#isFocusWanted = true;
       this.tabs.open("input");
-    } else if (command === "chat" || command === "changes") {
-      this.tabs.open(command);
-      this.list.focus({ preventScroll: true });
-    } else if (command === "writer") {
+    } else if (command === "chat" || command === "changes") this.tabs.open(command);
+    else if (command === "writer") {
+      if (!this.tabs.isState) this.tabs.open("input");
       this.bar.jump(this.#frame);
       this.#showBar();
     } else if (command === "search") {
@@ -222,6 +223,7 @@ class TreeView {
   #startOver() {
     this.#states.clear();
     this.bar.forget();
+    this.editor.forget();
     this.whole.close();
     this.edit.dataset.shown = "";
     this.comparison.reset();
