@@ -9,10 +9,10 @@ import { element } from "./dom.js";
  * @returns {{button: HTMLButtonElement, panel: HTMLElement, toggle: () => void}}
  */
 export function keyHelp(title, keys) {
-  const list = element("dl", { class: "vcr-keys" });
+  const list = element("ul", { class: "vcr-keys" });
   for (const [key, does] of keys) {
     const names = key.split(" ").flatMap((name) => [element("kbd", {}, name), " "]);
-    list.append(element("dt", {}, ...names), element("dd", {}, does));
+    list.append(element("li", {}, element("span", { class: "vcr-key-names" }, ...names), does));
   }
   const panel = element("div", { class: "vcr-help", role: "note", "aria-label": title, hidden: "" }, element("strong", {}, title), list);
   const button = element("button", { type: "button", class: "vcr-button vcr-toggle", "aria-expanded": "false", title: `${title} (?)`, "aria-label": title }, "?");

@@ -78,6 +78,7 @@ export class StateEditor {
   /** Begin anew with the next state: nothing opened, nothing selected. */
   forget() {
     this.#remembered = Infinity;
+    this.#editor?.updateProps(/** @type {{}} */ ({ selection: null }));
   }
 
   /** True while a value or key is being typed. */
