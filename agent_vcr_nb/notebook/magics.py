@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -206,7 +206,26 @@ class VCRMagics(Magics):
             return False
         return True
 
+    def run_verb(self, name: str, **words: Any) -> Result:
+        """Do what ``%vcr NAME`` does with the words given by name, and return the result; nothing is printed.
+
+        The session is the current one where none is named; a fork that was made becomes the current one, also in the
+        debugger and the graph on show. Raises UsageError for a name that is no word, and what the verb raises.
+        """
+        if name not in self._verbs:
+            raise UsageError(f"{name}: no such word; there are: {', '.join(self._verbs)}")
+        verb = self._verbs[name]
+        if verb.arguments[:1] and verb.arguments[0].kind == "session":
+            words.setdefault(verb.arguments[0].name, self._current())
+        return self._run_on_kernel(verb, words, show=None)
+
     def _act(self, verb: Verb, **words: Any) -> None:
+        result = self._run_on_kernel(verb, words, show=print)
+        if result.text():
+            print(for_terminal(result.text()))
+        self._show_view(verb.name, result, words.get("session") or self._current())
+
+    def _run_on_kernel(self, verb: Verb, words: dict[str, Any], show: Callable[[str], None] | None) -> Result:
         session = words.get("session") or self._current()
         place = Place(
             self.directory,
@@ -214,16 +233,14 @@ class VCRMagics(Magics):
             agents=self.shell.user_ns if self.shell else {},
             agent=self._live_agent(session, words.get("frame")),
             patch=self._patch_of,
-            show=print,
-            complain=print,
+            show=show,
+            complain=show,
         )
         result = verb.run(place, **words)
-        if result.text():
-            print(for_terminal(result.text()))
         if isinstance(result, ResumedRun):
             self._select(result.session_id, result.frame)
             self.views.tell_fork(result.session_id, result.frame)
-        self._show_view(verb.name, result, session)
+        return result
 
     def _show_view(self, name: str, result: Any, session: str | None) -> None:
         """Show below the text of some words what can be clicked."""
