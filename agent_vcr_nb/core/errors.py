@@ -14,6 +14,7 @@
     └── RecordedStepError        -  stands for a recorded exception whose class is not known here
 
 A message names the thing, what was found, what was expected and the next step. Faces print it unchanged.
+`Cancelled` stands beside the tree: it ends a run as KeyboardInterrupt does.
 """
 
 from __future__ import annotations
@@ -88,3 +89,10 @@ class RecordedStepError(Exception):
     def __init__(self, type_name: str, message: str) -> None:
         self.type_name = type_name
         super().__init__(f"{type_name}: {message}")
+
+
+class Cancelled(BaseException):
+    """The user ended the run. No ``except Exception`` of an agent stops it, as with KeyboardInterrupt."""
+
+    def __init__(self, words: str = "the run was cancelled by the user") -> None:
+        super().__init__(words)

@@ -23,9 +23,9 @@ from agent_vcr_nb.core.journal import check_session_id
 from agent_vcr_nb.core.lineage import find_session, session_ids
 from agent_vcr_nb.core.player import VCRPlayer
 from agent_vcr_nb.core.recorder import VCRRecorder
-from agent_vcr_nb.core.steps import live_agents
 from agent_vcr_nb.core.tape import Tape
 from agent_vcr_nb.integrations.installing import install
+from agent_vcr_nb.notebook.live import live_agent
 from agent_vcr_nb.notebook.recorded import PlayerSource
 from agent_vcr_nb.notebook.views import Views
 from agent_vcr_nb.verbs.catalogue import VERBS
@@ -138,7 +138,8 @@ class VCRMagics(Magics):
 
         source = self._source()
         if self.debugger is None:
-            self.debugger = VCRDebugger(source)
+            self.debugger = VCRDebugger(source, views=self.views)
+            self.debugger.on_session = self._take_session
         elif self.debugger.session != source.session_id:
             self.debugger.load(source)
         self.debugger.follow()
@@ -247,7 +248,7 @@ class VCRMagics(Magics):
         if name == "dag" and result.branches:
             self.views.show_dag(self.directory, session)
         elif name == "ledger":
-            self.views.show_ledger(result.ledger)
+            self.views.show_ledger(result.ledger, self.directory)
         elif name == "findings":
             player = self._player() if self._current() else None
             self.views.show_findings([finding.to_dict() for finding in result.findings], player)
@@ -256,8 +257,11 @@ class VCRMagics(Magics):
         """Make a new fork the current session, also in the debugger that is shown."""
         self.session = session
         if self.debugger is not None:
-            self.debugger.load(self._source())
-            self.debugger.frame = frame
+            self.debugger.open(session, frame)
+
+    def _take_session(self, session: str, _frame: int) -> None:
+        """Take what was selected in the debugger for the current session."""
+        self.session = session
 
     def _patch_of(self, session: str, frame: int) -> Sequence[Any]:
         if self.debugger is None or self.debugger.source.session_id != session:
@@ -268,12 +272,7 @@ class VCRMagics(Magics):
         """Return the function of this kernel that the frame's run began with, where that was a step."""
         if session is None or frame is None or not self._is_session(session):
             return None
-        tape = Tape(VCRPlayer.load(find_session(session, self.directory)).recording)
-        if not 0 <= frame < len(tape.heads):
-            return None
-        root = tape.root_of(frame)
-        alone = root == frame and not tape.has_children(root)
-        return None if alone else live_agents.get(str((tape.heads[root] or {}).get("node_name")))
+        return live_agent(Tape(VCRPlayer.load(find_session(session, self.directory)).recording), frame)
 
     def _current(self) -> str | None:
         if self.session is None:

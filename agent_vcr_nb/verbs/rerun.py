@@ -194,7 +194,8 @@ def resume_run(
     runner = find_agent(place, agent, recording, frame)
     told = _files_brought_back(place, recording.session_id, frame) if files else ""
     try:
-        outcome_of = resume(recording, runner, config)
+        recorder = place.recorder(recording.path.parent) if place.recorder else None
+        outcome_of = resume(recording, runner, config, recorder)
     except BaseException:
         if told:
             _files_as_they_were(place, recording.session_id)
