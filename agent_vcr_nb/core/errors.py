@@ -9,6 +9,7 @@
     │   └── ImportFormatError    3  a foreign recording that cannot be read: file and place
     ├── CannotResumeError        3  the recording or the agent does not allow it, with the reason
     ├── DivergedError            3  the agent departed from its recording before the resume point
+    │   └── StaleRecordingError  3  a ghost replay met a step that is not as recorded; it was not run
     ├── WorkspaceError           3  file transactions
     └── RecordedStepError        -  stands for a recorded exception whose class is not known here
 
@@ -73,6 +74,10 @@ class DivergedError(VCRError):
         self.expected, self.found = expected, found
         place = f"frame {frame} ({key})" if frame is not None else f"step {key}"
         super().__init__(f"{session} {place}: expected {expected}, found {found}. {next_step}")
+
+
+class StaleRecordingError(DivergedError):
+    """A ghost replay met something that is not as recorded; it was not run, and nothing after it."""
 
 
 class RecordedStepError(Exception):
