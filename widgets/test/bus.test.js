@@ -28,14 +28,13 @@ test("widgets of one group share a selection, widgets without a group do not", (
   assert.notEqual(selectionOf(""), selectionOf(""));
 });
 
-test("a command reaches the widgets of its page, until they are gone", () => {
-  const selection = selectionOf("commanded");
+test("a command reaches the widgets of its group that listen", () => {
+  const selection = new Selection();
   /** @type {string[]} */
-  const heard = [];
-  const stop = selection.obey((command) => heard.push(command));
-  selectionOf("commanded").command("edit");
-  selectionOf("another").command("chat");
+  const done = [];
+  const stop = selection.onCommand((name) => done.push(name));
+  selection.command("resume");
   stop();
-  selection.command("writer");
-  assert.deepEqual(heard, ["edit"]);
+  selection.command("fork");
+  assert.deepEqual(done, ["resume"]);
 });

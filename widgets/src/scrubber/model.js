@@ -216,7 +216,11 @@ const KEYS = {
   w: "writer",
   "/": "search",
   "?": "help",
+  r: "resume",
+  f: "fork",
 };
+/** What the bar of buttons does, where one is beside the scrubber. */
+export const COMMANDS = ["resume", "fork"];
 
 /** What the keys do, as the help of the scrubber says it. @type {import("../shared/help.js").KeyHelp[]} */
 export const KEY_HELP = [
@@ -229,6 +233,8 @@ export const KEY_HELP = [
   ["e", "edit the state before the frame"],
   ["d", "what the frame changed (diff)"],
   ["c", "its messages as a chat"],
+  ["r", "resume from the frame"],
+  ["f", "fork before the frame"],
   ["/", "search in the state"],
   ["?", "this help"],
 ];

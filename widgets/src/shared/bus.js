@@ -4,13 +4,13 @@
 // the user drags, its late answers would pull the selection back.
 
 /** @typedef {(frame: number) => void} Listener */
-/** What a key in one widget asks of the others, as "edit" or "writer". @typedef {(command: string) => void} Commanded */
+/** @typedef {(name: string) => void} Doer */
 
 export class Selection {
   /** @type {Set<Listener>} */
   #listeners = new Set();
-  /** @type {Set<Commanded>} */
-  #commanded = new Set();
+  /** @type {Set<Doer>} */
+  #doers = new Set();
   #sources = 0;
   /** @type {number | null} */
   frame = null;
@@ -41,15 +41,15 @@ export class Selection {
     return () => this.#listeners.delete(listener);
   }
 
-  /** @param {string} command */
-  command(command) {
-    for (const commanded of [...this.#commanded]) commanded(command);
+  /** Ask for something that another widget of the group does, such as "resume". @param {string} name */
+  command(name) {
+    for (const doer of [...this.#doers]) doer(name);
   }
 
-  /** @param {Commanded} commanded @returns {() => void} stops listening */
-  obey(commanded) {
-    this.#commanded.add(commanded);
-    return () => this.#commanded.delete(commanded);
+  /** @param {Doer} doer @returns {() => void} stops listening */
+  onCommand(doer) {
+    this.#doers.add(doer);
+    return () => this.#doers.delete(doer);
   }
 }
 

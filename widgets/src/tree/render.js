@@ -121,7 +121,7 @@ class TreeView {
     this.root.addEventListener("keydown", (event) => this.#onKey(event));
     this.#cleanUp.push(
       this.selection.listen((frame) => this.select(frame)),
-      this.selection.obey((command) => this.obey(command)),
+      this.selection.onCommand((command) => this.obey(command)),
       watchTheme(() => this.#applyTheme()),
     );
     this.#frame = this.selection.frame ?? this.model.get("frame");
