@@ -151,11 +151,18 @@ def can_replay(tape: Tape) -> tuple[bool, str]:
     return True, ""
 
 
-def replay(recording: Recording, agent: Any, *, volatile: Sequence[str] = ()) -> Replayed:
+def replay(
+    recording: Recording,
+    agent: Any,
+    *,
+    volatile: Sequence[str] = (),
+    recorder_in: Callable[[Path], VCRRecorder] | None = None,
+) -> Replayed:
     """Run `agent` again as it was recorded, with every step served; keys in `volatile` may differ in inputs.
 
     A run that had failed is served up to its failure, which is raised again inside the agent and is then in the
-    result. Raises CannotResumeError for a recording that cannot be served or an agent that does not fit it,
+    result. `recorder_in` makes the recorder that is thrown away afterwards: one that is watched, or can be cancelled.
+    Raises CannotResumeError for a recording that cannot be served or an agent that does not fit it,
     StaleRecordingError where the agent asks for something else than was recorded; nothing is executed in its place.
     """
     recording.refresh()
@@ -165,7 +172,8 @@ def replay(recording: Recording, agent: Any, *, volatile: Sequence[str] = ()) ->
         raise CannotResumeError(f"{tape.session_id} cannot be replayed: {reason}")
     policy = GhostPolicy(tape, len(tape.heads), volatile=frozenset(volatile))
     with tempfile.TemporaryDirectory(prefix="vcr-replay-") as folder:
-        recorder = VCRRecorder(Path(folder), policy=policy, ambient=False)
+        recorder = recorder_in(Path(folder)) if recorder_in else VCRRecorder(Path(folder), ambient=False)
+        recorder.policy = policy
         recorder.start_session(tape.session_id)
         try:
             return _Replay(tape, policy, recorder, agent).run()

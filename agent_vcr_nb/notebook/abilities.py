@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 from agent_vcr_nb.core.errors import VCRError
+from agent_vcr_nb.core.ghost import can_replay
 from agent_vcr_nb.core.lineage import session_ids
 from agent_vcr_nb.core.recording import Recording
 from agent_vcr_nb.core.resume import can_resume
 from agent_vcr_nb.core.tape import Tape
 from agent_vcr_nb.verbs.agents import find_agent
-from agent_vcr_nb.verbs.catalogue import VERBS
 from agent_vcr_nb.verbs.definition import Place
 from agent_vcr_nb.verbs.files import savepoints
 
@@ -49,26 +49,17 @@ class Abilities:
                 if not len(recording):
                     return every("no frames yet")
                 frame = min(frame, len(recording) - 1)
+                tape = Tape(recording)
+                unknown = "" if agent else _told(lambda: find_agent(place, None, recording, frame), NO_AGENT)
                 reasons = {
-                    "resume": self._rerun(place, recording, frame, agent),
+                    "resume": _first_of(can_resume(tape, frame), unknown),
+                    "replay": _first_of(can_replay(tape), unknown),
                     "compare": "" if self.sessions else "there is no other session in this folder",
                     "rollback": self._rollback(place, len(recording)),
                 }
-                known = any(verb.name == "replay" for verb in VERBS)
-                reasons["replay"] = (
-                    self._rerun(place, recording, frame, agent) if known else "this version has no verb replay"
-                )
                 return every("") | reasons
             finally:
                 recording.close()
-
-    def _rerun(self, place: Place, recording: Recording, frame: int, agent: str) -> str:
-        allowed, why = can_resume(Tape(recording), frame)
-        if not allowed:
-            return why
-        if agent:
-            return ""
-        return _told(lambda: find_agent(place, None, recording), NO_AGENT)
 
     def _rollback(self, place: Place, frames: int) -> str:
         if self._files[0] != frames:
@@ -84,6 +75,11 @@ def every(reason: str) -> dict[str, str]:
 def label_of(name: str) -> str:
     """Return what stands on a button."""
     return next((str(action["label"]) for action in ACTIONS if action["name"] == name), name)
+
+
+def _first_of(allowed: tuple[bool, str], unknown: str) -> str:
+    can, why = allowed
+    return unknown if can else why
 
 
 def _told(attempt: Callable[[], Any], instead: str = "") -> str:

@@ -138,7 +138,8 @@ class ActionBar(GuardedWidget):
             return self._do(name, lambda job: self._run_verb("fork", job, **words), self._show_session)
         if name in RERUN:
             agent = {"agent": self.agent} if self.agent else {}
-            return self._do(name, lambda job: self._run_verb(name, job, **words, **agent), self._show_session)
+            shown = self._show_session if name == "resume" else _replayed
+            return self._do(name, lambda job: self._run_verb(name, job, **words, **agent), shown)
         raise UsageError(f"no button {name!r}: expected one of {', '.join(a['name'] for a in ACTIONS)}")
 
     def confirm(self) -> Job:
@@ -166,8 +167,8 @@ class ActionBar(GuardedWidget):
             job = self.job = Job(name, work, lambda ended: self._finish(ended, shown))
             self._progress = Follower(self._tell_progress, self.explain)
             self.progress = self._progress_of(job)
+            self._progress.start()  # first: a quick job stops it at once
             job.start()
-            self._progress.start()
             self.look_soon()
         return job
 
@@ -217,12 +218,11 @@ class ActionBar(GuardedWidget):
 
     def _outcome_of(self, job: Job, ended: Ended, shown: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
         if ended.cancelled:
-            if ended.session:
-                self.on_session(ended.session, self.frame)
+            made = ended.session if job.name == "resume" else ""
+            if made:
+                self.on_session(made, self.frame)
             counts = f"{job.served} steps served and {job.executed} executed before that"
-            kept = (
-                f"{ended.session} keeps them: resume at any of its frames" if ended.session else "nothing was written"
-            )
+            kept = f"{made} keeps them: resume at any frame of it" if made else "nothing was kept"
             return {"kind": "cancelled", "title": f"{label_of(job.name)}: cancelled", "text": f"{counts}; {kept}."}
         if ended.error is not None:
             return {"kind": "error", "title": f"{label_of(job.name)} failed", "text": in_words(ended.error)}
@@ -283,6 +283,11 @@ def _planned(result: Any, session: str, frame: int) -> dict[str, Any]:
         "session": session,
         "frame": frame,
     }
+
+
+def _replayed(result: Any) -> dict[str, Any]:
+    title = f"{result.session_id}: replayed, nothing executed"
+    return {"kind": "ok", "title": title, "text": click.unstyle(result.text())}
 
 
 def _rolled_back(result: Any) -> dict[str, Any]:

@@ -161,6 +161,8 @@ class ForkDAG(ChartView):
                 for name, value in values.items():
                     trace[name] = value
             self.figure.layout.annotations = _arrows(self.lanes)
+            longest = max([lane.ends_at for lane in self.lanes.shown], default=0)
+            self.figure.layout.xaxis.dtick = 1 if longest <= 20 else None  # there is no half a frame
             self.figure.layout.height = 110 + LANE_PIXELS * max(2, rows)
             self.figure.layout.yaxis.update(
                 tickvals=[-lane.number for lane in self.lanes.shown],
