@@ -93,8 +93,9 @@ def centre(point):
 
 def click(page, chart, point):
     """Click on a point of a chart, as a hand does: Plotly takes a click only where the mouse rests."""
+    chart.scroll_into_view_if_needed()  # what was selected before may have moved it
     page.mouse.move(*centre(point))
-    expect(chart.locator(".hoverlayer .hovertext")).to_be_visible()
+    expect(chart.locator(".hoverlayer .hovertext").first).to_be_visible()
     page.mouse.click(*centre(point))
 
 

@@ -1,4 +1,4 @@
-"""The bar of buttons in this process: real recordings, real agents, real files; what the page does is in tests/browser."""
+"""The bar of buttons in this process: real recordings, agents and files; what the page does is in tests/browser."""
 
 import sys
 import threading
