@@ -5,7 +5,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.test_views import click, node
+from agent_vcr_nb.notebook.fork_dag import LEAVING
+from tests.browser.test_views import centre, click, node, points
 
 pytestmark = pytest.mark.browser
 
@@ -122,6 +123,12 @@ def test_a_resume_by_magic_is_selected_everywhere_and_stands_in_the_graph(lab, p
         ["todo ", "todo-fork1 ", "todo-fork2 "]
     )
     expect(page.get_by_test_id("vcr-scrubber").locator(".vcr-problem")).to_contain_text("no driver for postgres")
+    # Both forks leave the first run at the same place, also when the graph is drawn again.
+    lab.value("debugger.views.dag.refresh()")
+    graph = page.locator(".js-plotly-plot").first
+    drawn = points(graph, LEAVING)
+    expect(drawn).to_have_count(2)
+    assert centre(drawn.nth(0)) == pytest.approx(centre(drawn.nth(1)), abs=1)
 
 
 def test_the_cost_tab_tells_what_the_fork_spent_and_a_bar_selects_its_frame(lab, page, picture):
