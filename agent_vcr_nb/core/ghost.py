@@ -151,8 +151,16 @@ def can_replay(tape: Tape) -> tuple[bool, str]:
     return True, ""
 
 
-def replay(recording: Recording, agent: Any, *, volatile: Sequence[str] = ()) -> Replayed:
+def replay(
+    recording: Recording,
+    agent: Any,
+    *,
+    volatile: Sequence[str] = (),
+    recorder: Callable[[Path], VCRRecorder] | None = None,
+) -> Replayed:
     """Run `agent` again as it was recorded, with every step served; keys in `volatile` may differ in inputs.
+
+    `recorder` makes what watches the run, in a folder that is removed after it: a replay leaves no session.
 
     A run that had failed is served up to its failure, which is raised again inside the agent and is then in the
     result. Raises CannotResumeError for a recording that cannot be served or an agent that does not fit it,
@@ -165,12 +173,13 @@ def replay(recording: Recording, agent: Any, *, volatile: Sequence[str] = ()) ->
         raise CannotResumeError(f"{tape.session_id} cannot be replayed: {reason}")
     policy = GhostPolicy(tape, len(tape.heads), volatile=frozenset(volatile))
     with tempfile.TemporaryDirectory(prefix="vcr-replay-") as folder:
-        recorder = VCRRecorder(Path(folder), policy=policy, ambient=False)
-        recorder.start_session(tape.session_id)
+        watcher = recorder(Path(folder)) if recorder else VCRRecorder(Path(folder), ambient=False)
+        watcher.policy = policy
+        watcher.start_session(tape.session_id)
         try:
-            return _Replay(tape, policy, recorder, agent).run()
+            return _Replay(tape, policy, watcher, agent).run()
         finally:
-            recorder.close()
+            watcher.close()
 
 
 class _Replay:

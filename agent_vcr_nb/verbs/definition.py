@@ -61,7 +61,8 @@ class Place:
         return VCRPlayer.load(self.path(session))
 
 
-Kind: TypeAlias = Literal["session", "text", "number", "path", "choice", "words"]
+Kind: TypeAlias = Literal["session", "text", "number", "path", "choice", "words", "value"]
+"""A ``value`` may begin with a dash, as -1 does."""
 
 
 @dataclass(frozen=True, slots=True)
