@@ -117,11 +117,24 @@ class VCRMagics(Magics):
     @line_cell_magic
     def vcr(self, line: str, cell: str | None = None) -> None:
         """Record an agent's steps, look at any of them, edit the past, resume."""
-        words = split(line)
-        if cell is None:
-            self._do(words)
-        else:
-            self._run_recorded(words, cell)
+        if cell is not None:
+            self._run_recorded(split(line), cell)
+            return
+        name, _, rest = line.strip().partition(" ")
+        verb = self.desk.verbs.get(name)
+        as_it_stands = verb is not None and verb.arguments[-1:] and verb.arguments[-1].kind == "expression"
+        self._do([name, *self._with_expression(rest)] if as_it_stands else split(line))
+
+    def _with_expression(self, rest: str) -> list[str]:
+        """Return the words of a line that ends with an expression, which keeps its quotes and spaces."""
+        text = _without_comment(rest).strip()
+        first, _, behind = text.partition(" ")
+        if text in ("", "--help", "-h"):
+            return [text] if text else []
+        words, text = ([first], behind.strip()) if behind and self.desk.is_session(first) else ([], text)
+        if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" and text.count(text[0]) == 2:
+            text = text[1:-1]  # as it has to be written in a shell
+        return [*words, "--", text]
 
     def _do(self, words: list[str]) -> None:
         name = words[0] if words else "debug"
@@ -185,6 +198,8 @@ class VCRMagics(Magics):
             views.show_dag(self.desk.directory, session)
         elif name == "ledger":
             views.show_ledger(result.ledger, self.desk.directory)
+        elif name == "print":
+            views.show_plot(result)
         elif name == "findings":
             player = self.desk.player() if self.desk.current() else None
             views.show_findings([finding.to_dict() for finding in result.findings], player)

@@ -63,6 +63,13 @@ VERBS: tuple[Verb, ...] = (
         (_SESSION, Argument("path", "path")),
     ),
     Verb(
+        "print",
+        load_verb("printing", "print_expression"),
+        "Show the value of an expression for every frame, such as len(state.messages) or cost.",
+        "vcr print my_run 'sum(m.tokens for m in state.messages)'",
+        (_SESSION, Argument("expression", "expression")),
+    ),
+    Verb(
         "resume",
         load_verb("rerun", "resume_run"),
         "Run the agent again from before a frame; earlier steps are not executed.",

@@ -26,7 +26,7 @@ def command_of(verb: Verb, act: Callable[..., Any]) -> click.Command:
         context_settings={
             "help_option_names": ["-h", "--help"],
             "max_content_width": 100,
-            "ignore_unknown_options": any(argument.kind == "value" for argument in verb.arguments),
+            "ignore_unknown_options": any(argument.kind in ("value", "expression") for argument in verb.arguments),
         },
     )
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from agent_vcr_nb.core.delta import lookup
-from agent_vcr_nb.core.encoding import TAG, escape
+from agent_vcr_nb.core.encoding import TAG, escape, unescape
 from agent_vcr_nb.core.errors import FrameNotFoundError, RecordingError, VCRError
 from agent_vcr_nb.core.lineage import find_session, session_ids
 from agent_vcr_nb.core.player import VCRPlayer
@@ -16,6 +17,7 @@ from agent_vcr_nb.verbs.definition import Argument, Option, Verb
 
 MOST = 200
 """Candidates that are offered at most."""
+_WORD = string.ascii_letters + string.digits + "_."
 FILES = ("workspace", "patch", "to", "files", "directory", "paths", "command")
 """Parameters that name a file or folder of the user's: the shell and IPython complete those themselves."""
 
@@ -71,6 +73,24 @@ class Lookup:
             return [f"{parent}/{escape(str(key))}" for key in inside if key != TAG]
         return [f"{parent}/{place}" for place in range(len(inside))] if isinstance(inside, list) else []
 
+    def names(self, fragment: str = "") -> list[str]:
+        """Return what an expression may go on with: names, functions, and keys behind ``state.`` and the like."""
+        from agent_vcr_nb.core.expression import FUNCTIONS
+        from agent_vcr_nb.verbs.printing import NAMES
+
+        tail = fragment[len(fragment.rstrip(_WORD)) :]
+        before, dot, _ = tail.rpartition(".")
+        if not dot:
+            words = [*NAMES, *(f"{name}(" for name in FUNCTIONS)]
+        else:
+            root, *keys = before.split(".")
+            pointer = "".join(f"/{escape(key)}" for key in keys)
+            inside = self.paths(f"{pointer}/") if root in ("state", "input", "output") else []
+            keys_there = [unescape(path.rpartition("/")[2]) for path in inside]
+            words = [f"{before}.{key}" for key in keys_there if key.isidentifier()]
+        head = fragment[: len(fragment) - len(tail)]
+        return [head + word for word in words]
+
     def _state(self) -> dict[str, Any]:
         """Return the state before the selected frame; of none selected, the last one that is known."""
         player = self.player()
@@ -99,6 +119,7 @@ _GIVERS: dict[str, Callable[[Lookup, str], list[str]]] = {
     "path": Lookup.paths,
     "ignore": Lookup.paths,
     "volatile": Lookup.paths,
+    "expression": Lookup.names,
     "set": lambda look, fragment: _and_equals(look.paths(fragment)),
     "mock": lambda look, _: _and_equals(look.steps()),
     "skip": Lookup.steps,
@@ -126,6 +147,8 @@ def candidates(verb: Verb, words: Sequence[str], fragment: str, look: Lookup, cu
     if fragment.startswith("-"):
         return [f"--{o.name}" for o in verb.options if f"--{o.name}".startswith(fragment)]
     nth = len(given)
+    if positions and positions[-1].kind == "expression":
+        nth = min(nth, len(positions) - 1)
     found: list[str] = []
     if nth < len(positions):
         first = _of_parameter(positions[nth], fragment, look)

@@ -338,3 +338,44 @@ def test_unloading_takes_everything_out_again(shell, run):
     assert len([one for one in shell.Completer.custom_matchers if one.matcher_identifier == "agent_vcr_nb"]) == 1
     said, _ = run("%%vcr two\ntry_agent('a')")
     assert said.count("recorded two: 3 frames") == 1
+
+
+# ------------------------------------------------------------------------------------------------------- print
+
+
+def test_print_takes_the_rest_of_the_line_as_it_stands_and_plots_numbers(failed, run, shell):
+    said, error = run("""%vcr print len([w for w in [state.task] if w == "todo"]) + frame  # a comment""")
+    assert error is None
+    assert re.search(r"^2 +  build +3$", re.sub(r"\x1b\[\d+m", "", said), re.M)
+    plot = magics(shell).views.plot
+    assert list(plot.figure.data[0].y) == [1, 2, 3]
+    run("%vcr print my_run frame")
+    assert magics(shell).views.plot is plot
+    assert list(plot.figure.data[0].y) == [0, 1, 2]
+    assert plot.figure.layout.title.text == "frame"
+    assert run("%vcr print '-frame'")[1] is None
+    assert list(plot.figure.data[0].y) == [0, -1, -2]
+
+
+def test_print_of_text_is_a_table_without_a_plot(failed, run, shell):
+    said, _ = run("%vcr print node")
+    assert "build" in said
+    assert magics(shell).views.plot is None
+
+
+def test_print_says_what_is_wrong_with_an_expression(failed, run):
+    _, error = run("%vcr print open('x')")
+    assert str(error).startswith("""print: "open('x')": open cannot be called. Functions: abs, all, any""")
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("%vcr print lat", ["latency_ms"]),
+        ("%vcr print state.", ["state.task", "state.plan"]),
+        ("%vcr print len(state.pl", ["len(state.plan"]),
+        ("%vcr print my_run frame + de", ["depth"]),
+    ],
+)
+def test_tab_completes_names_and_keys_in_an_expression(failed, shell, line, offered):
+    assert completions(shell, line) == offered
