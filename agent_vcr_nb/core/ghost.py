@@ -156,13 +156,14 @@ def replay(
     agent: Any,
     *,
     volatile: Sequence[str] = (),
-    recorder_in: Callable[[Path], VCRRecorder] | None = None,
+    recorder: Callable[[Path], VCRRecorder] | None = None,
 ) -> Replayed:
     """Run `agent` again as it was recorded, with every step served; keys in `volatile` may differ in inputs.
 
+    `recorder` makes what watches the run, in a folder that is removed after it: a replay leaves no session.
+
     A run that had failed is served up to its failure, which is raised again inside the agent and is then in the
-    result. `recorder_in` makes the recorder that is thrown away afterwards: one that is watched, or can be cancelled.
-    Raises CannotResumeError for a recording that cannot be served or an agent that does not fit it,
+    result. Raises CannotResumeError for a recording that cannot be served or an agent that does not fit it,
     StaleRecordingError where the agent asks for something else than was recorded; nothing is executed in its place.
     """
     recording.refresh()
@@ -172,13 +173,13 @@ def replay(
         raise CannotResumeError(f"{tape.session_id} cannot be replayed: {reason}")
     policy = GhostPolicy(tape, len(tape.heads), volatile=frozenset(volatile))
     with tempfile.TemporaryDirectory(prefix="vcr-replay-") as folder:
-        recorder = recorder_in(Path(folder)) if recorder_in else VCRRecorder(Path(folder), ambient=False)
-        recorder.policy = policy
-        recorder.start_session(tape.session_id)
+        watcher = recorder(Path(folder)) if recorder else VCRRecorder(Path(folder), ambient=False)
+        watcher.policy = policy
+        watcher.start_session(tape.session_id)
         try:
-            return _Replay(tape, policy, recorder, agent).run()
+            return _Replay(tape, policy, watcher, agent).run()
         finally:
-            recorder.close()
+            watcher.close()
 
 
 class _Replay:

@@ -138,7 +138,7 @@ class ActionBar(GuardedWidget):
             return self._do(name, lambda job: self._run_verb("fork", job, **words), self._show_session)
         if name in RERUN:
             agent = {"agent": self.agent} if self.agent else {}
-            shown = self._show_session if name == "resume" else _replayed
+            shown = _replayed if name == "replay" else self._show_session
             return self._do(name, lambda job: self._run_verb(name, job, **words, **agent), shown)
         raise UsageError(f"no button {name!r}: expected one of {', '.join(a['name'] for a in ACTIONS)}")
 
@@ -286,8 +286,12 @@ def _planned(result: Any, session: str, frame: int) -> dict[str, Any]:
 
 
 def _replayed(result: Any) -> dict[str, Any]:
-    title = f"{result.session_id}: replayed, nothing executed"
-    return {"kind": "ok", "title": title, "text": click.unstyle(result.text())}
+    """Tell what a ghost replay served; it leaves no session."""
+    failed = bool(result.exit_code)
+    title = f"{result.session_id}: replayed, nothing executed{', failed as recorded' if failed else ''}"
+    text = click.unstyle(result.text())
+    kind = "failed" if failed else "ok"
+    return {"kind": kind, "title": title, "text": text, "session": result.session_id, "frame": 0}
 
 
 def _rolled_back(result: Any) -> dict[str, Any]:

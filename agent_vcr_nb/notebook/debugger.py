@@ -19,7 +19,7 @@ from agent_vcr_nb.core.player import VCRPlayer
 from agent_vcr_nb.core.recording import Recording
 from agent_vcr_nb.core.tape import Tape
 from agent_vcr_nb.notebook.actions import ActionBar, folder_of
-from agent_vcr_nb.notebook.edits import Patch
+from agent_vcr_nb.notebook.edits import EditBook, Patch
 from agent_vcr_nb.notebook.feed import News
 from agent_vcr_nb.notebook.later import Later
 from agent_vcr_nb.notebook.live import live_agent
@@ -46,6 +46,7 @@ class VCRDebugger(traitlets.HasTraits):
         source: the run, such as ``PlayerSource(player)``.
         agent: what the button Resume runs; None for the function of this kernel that the recording began with.
         views: fork graph, ledger and findings that are shown elsewhere as well; None for its own.
+        book: edits that are made elsewhere as well; None for its own.
 
     Make one and `load` or `open` other runs into it: each widget carries its program (1 MB for the tree) to the browser
     once. Beside the widgets it leaves a view in the notebook that needs neither kernel nor scripts; the page hides it
@@ -55,7 +56,9 @@ class VCRDebugger(traitlets.HasTraits):
     frame = traitlets.Int(0, help="Number of the selected frame; the same as ``scrubber.frame``.")
     session = traitlets.Unicode("", read_only=True, help="Name of the session on show.")
 
-    def __init__(self, source: Source, agent: Any = None, views: Views | None = None) -> None:
+    def __init__(
+        self, source: Source, agent: Any = None, views: Views | None = None, book: EditBook | None = None
+    ) -> None:
         super().__init__()
         self.source, self.agent = source, agent
         self.on_session: Callable[[str, int], None] = lambda session, frame: None
@@ -65,7 +68,7 @@ class VCRDebugger(traitlets.HasTraits):
         shared: dict[str, Any] = {"group": self._group, "lock": self._lock}
         self.scrubber = FrameScrubber(source, **shared)
         self.actions = ActionBar(source, self.place_of, **shared)
-        self.tree = StateTree(source, **shared)
+        self.tree = StateTree(source, book=book, **shared)
         self.views = views or Views(self.open)
         self.tabs = Tabs(self.views, self._player, lambda: self.frame)
         self.box = ipywidgets.VBox([self.scrubber, self.actions, self.tree, self.tabs])

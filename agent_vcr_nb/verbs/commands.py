@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from agent_vcr_nb.verbs.definition import Argument, Option, Verb
 
@@ -20,14 +23,31 @@ def command_of(verb: Verb, act: Callable[..., Any]) -> click.Command:
         callback=lambda **words: act(verb, **words),
         help=verb.help,
         epilog=f"\b\nExample:\n  {verb.example}",
-        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+        context_settings={
+            "help_option_names": ["-h", "--help"],
+            "max_content_width": 100,
+            "ignore_unknown_options": any(argument.kind in ("value", "expression") for argument in verb.arguments),
+        },
     )
 
 
 def _argument(argument: Argument) -> click.Argument:
     kind = click.INT if argument.kind == "number" else click.STRING
     # No default is given: one of None would count as a value, and a required word could be left out.
-    return click.Argument([argument.name], type=kind, required=argument.required, nargs=-1 if argument.many else 1)
+    nargs = -1 if argument.many else 1
+    return click.Argument([argument.name], type=kind, required=argument.required, nargs=nargs, shell_complete=_complete)
+
+
+def _complete(context: click.Context, parameter: click.Parameter, fragment: str) -> list[CompletionItem]:
+    """Return what may stand for a parameter, when the shell asks."""
+    from agent_vcr_nb.verbs.completing import FILES, Lookup
+
+    if parameter.name in FILES:
+        return [CompletionItem(fragment, type="file")]
+    words = context.params
+    directory = words.get("directory") or os.environ.get("AGENT_VCR_DIR", ".vcr")
+    look = Lookup(Path(directory), words.get("session") or words.get("a"), words.get("frame"))
+    return [CompletionItem(word) for word in look.of(parameter.name or "", fragment)]
 
 
 def _option(option: Option) -> click.Option:
@@ -39,5 +59,12 @@ def _option(option: Option) -> click.Option:
     kind: Any = click.INT if option.kind == "number" else click.STRING
     if option.choices:
         kind = click.Choice(option.choices, case_sensitive=False)
-    many, shown = option.many, bool(option.choices)
-    return click.Option(names, type=kind, multiple=many, default=option.default, show_default=shown, help=option.help)
+    return click.Option(
+        names,
+        type=kind,
+        multiple=option.many,
+        default=option.default,
+        show_default=bool(option.choices),
+        help=option.help,
+        shell_complete=None if option.choices else _complete,
+    )

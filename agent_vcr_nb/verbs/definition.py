@@ -61,7 +61,8 @@ class Place:
         return VCRPlayer.load(self.path(session))
 
 
-Kind: TypeAlias = Literal["session", "text", "number", "path", "choice", "words"]
+Kind: TypeAlias = Literal["session", "text", "number", "path", "choice", "words", "value", "expression"]
+"""A ``value`` may begin with a dash, as -1 does; an ``expression`` is the rest of a magic's line as it stands."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,7 +140,7 @@ def test_compare_tells_what_the_verb_diff_tells(debugger):
 
 def test_ghost_replay_executes_nothing(debugger):
     debugger.actions.act("replay").wait(20)
-    assert debugger.actions.outcome["title"] == "run: replayed, nothing executed"
+    assert debugger.actions.outcome["title"] == "run: replayed, nothing executed, failed as recorded"
     assert "2 steps served from the recording, 0 executed" in debugger.actions.outcome["text"]
     assert RAN == []
     assert debugger.session == "run"
