@@ -81,7 +81,7 @@ class VCRDebugger(traitlets.HasTraits):
         self.actions.on_session = self.open
         self.actions.on_compared = self.tabs.compare
         self.set_trait("session", source.session_id)
-        traitlets.link((self, "frame"), (self.scrubber, "frame"))
+        traitlets.link((self.scrubber, "frame"), (self, "frame"))
         # One way: the page tells these itself, so that a busy kernel is not missed.
         traitlets.dlink((self.scrubber, "frame"), (self.tree, "frame"))
         traitlets.dlink((self.scrubber, "frame"), (self.actions, "frame"))

@@ -18,7 +18,9 @@ def opened(notebook):
 @pytest.fixture
 def debugger(opened, page):
     """The notebook with the run loaded anew: first frame, no edit, the state before it on show."""
-    epoch = opened.value("debugger.clear() or debugger.load(run) or debugger.scrubber.epoch")
+    epoch = opened.value(
+        "debugger.clear() or debugger.load(run) or debugger.set_trait('frame', 0) or debugger.scrubber.epoch"
+    )
     scrubber = page.get_by_test_id("vcr-scrubber")
     expect(scrubber).to_have_attribute("data-epoch", str(epoch))
     expect(scrubber).to_have_attribute("data-count", "10")
@@ -174,6 +176,7 @@ def test_keys_typed_in_the_widgets_are_not_jupyterlabs_shortcuts(debugger, page,
     slider.focus()
     for key in "ddabxcvz":
         page.keyboard.press(key)
+    page.get_by_role("tab", name="Before").click()
     tree.locator(".jse-value", has_text="2026-11-24").click()
     for key in ("d", "d", "a", "b"):
         page.keyboard.press(key)
