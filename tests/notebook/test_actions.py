@@ -19,14 +19,14 @@ RAN = []
 
 
 @step
-def plan(state):
-    RAN.append("plan")
+def plan_app(state):
+    RAN.append("plan_app")
     return {**state, "database": "mongodb"}
 
 
 @step
-def build(state):
-    RAN.append("build")
+def build_app(state):
+    RAN.append("build_app")
     print("building on", state["database"])
     while state["database"] == "slow":
         AT_WORK.set()
@@ -37,8 +37,8 @@ def build(state):
 
 
 @step
-def agent(task):
-    return build(plan({"task": task}))
+def app_agent(task):
+    return build_app(plan_app({"task": task}))
 
 
 def edit_to(debugger, value):
@@ -47,11 +47,11 @@ def edit_to(debugger, value):
 
 @pytest.fixture
 def debugger(in_tmp):
-    """A run of three frames (agent, plan, build), the last of which failed, with that one selected."""
+    """A run of three frames (app_agent, plan_app, build_app), the last of which failed, with that one selected."""
     with VCRRecorder() as recorder:
         recorder.start_session("run")
         with pytest.raises(ValueError, match="no driver"):
-            agent("todo")
+            app_agent("todo")
     made = shown("run")
     made.frame = 2
     RAN.clear()
@@ -76,7 +76,7 @@ def test_resume_runs_the_edited_step_and_selects_the_fork_everywhere(debugger):
     assert (outcome["kind"], outcome["title"]) == ("ok", "run-fork1: done")
     assert "served from the recording, not executed: 1 step (frame 1)" in outcome["text"]
     assert "compared with run: of 3 steps 1 the same, 1 given another input, 1 with another outcome" in outcome["text"]
-    assert RAN == ["build"]
+    assert RAN == ["build_app"]
     assert debugger.actions.printed == "building on sqlite\n"
     assert (debugger.session, debugger.frame, debugger.scrubber.frame, debugger.tree.frame) == ("run-fork1", 2, 2, 2)
     assert debugger.actions.progress == {}
@@ -133,7 +133,7 @@ def test_compare_tells_what_the_verb_diff_tells(debugger):
     debugger.actions.act("compare", other="run").wait(20)
     outcome = debugger.actions.outcome
     assert outcome["title"] == "run ⇄ run-fork1"
-    assert "first divergence: agent#1/build#1 (it was given another input)" in outcome["text"]
+    assert "first divergence: app_agent#1/build_app#1 (it was given another input)" in outcome["text"]
     assert diff(place, "run", "run-fork1").first.b == outcome["frame"] == 2
     assert "+ /built = true" in outcome["text"]
 
