@@ -19,7 +19,7 @@ from agent_vcr_nb.notebook.follower import Follower
 from agent_vcr_nb.notebook.guarded import STATIC, GuardedWidget, in_words
 from agent_vcr_nb.notebook.job import Ended, Job
 from agent_vcr_nb.notebook.later import Later
-from agent_vcr_nb.notebook.live import agent_names
+from agent_vcr_nb.notebook.live import Tapes, agent_names
 from agent_vcr_nb.notebook.looks import plain, shortened
 from agent_vcr_nb.notebook.source import Source
 from agent_vcr_nb.verbs.catalogue import VERBS
@@ -59,7 +59,8 @@ class ActionBar(GuardedWidget):
     ).tag(sync=True)
     printed = traitlets.Unicode("", help="The end of what the agent printed.").tag(sync=True)
 
-    def __init__(self, source: Source, place_of: PlaceOf, **traits: Any) -> None:
+    def __init__(self, source: Source, place_of: PlaceOf, tapes: Tapes | None = None, **traits: Any) -> None:
+        self._tapes = tapes or Tapes()
         self.source = source
         self.place_of = place_of
         self.job: Job | None = None
@@ -68,7 +69,7 @@ class ActionBar(GuardedWidget):
         self.on_compared: Callable[[str, str], None] = lambda a, b: None
         """Called with two sessions that were compared."""
         super().__init__(**traits)
-        self._abilities = Abilities(source.session_id)
+        self._abilities = Abilities(source.session_id, self._tapes)
         self._looking = Later(self._look, self.explain, LOOK_SECONDS)
         self.abilities = [{**action, "reason": "being looked at"} for action in ACTIONS]
         self.handlers = {
@@ -84,7 +85,7 @@ class ActionBar(GuardedWidget):
         """Be about another run."""
         with self.lock:
             self.source = source
-            self._abilities = Abilities(source.session_id)
+            self._abilities = Abilities(source.session_id, self._tapes)
             self.epoch += 1
             self.look_soon()
 

@@ -142,7 +142,7 @@ def test_the_saved_view_has_the_tree_of_forks_and_the_ledger_as_text(debugger):
     parts = {part.title: part.text for part in SavedParts().of(Place(Path(".vcr"), "run"), "run")}
     assert parts["Forks"].splitlines()[1].startswith("╰─ fork")
     assert "spent (live): 2 calls, 240 tokens, $0.050000" in parts["Cost"]
-    html, text = debugger._view()
+    html, text = debugger._view(debugger._saved_parts())
     assert html.endswith("</pre></div>")
     for whole in (html, text):
         assert "╰─ fork" in whole
@@ -154,5 +154,6 @@ def test_the_parts_of_the_saved_view_are_bounded(in_tmp):
         recorder.start_session("run")
         for _ in range(2_000):
             recorder.record_llm_call("a-model-of-a-long-name" * 4, "hi", "ho", 100, 20, node_name="write" * 20)
-    html, text = VCRDebugger(PlayerSource(VCRPlayer.load_by_id("run")))._view()
+    debugger = VCRDebugger(PlayerSource(VCRPlayer.load_by_id("run")))
+    html, text = debugger._view(debugger._saved_parts())
     assert len(html) + len(text) < 150_000
