@@ -189,10 +189,10 @@ def test_keys_typed_in_the_widgets_are_not_jupyterlabs_shortcuts(debugger, page,
 def test_play_goes_to_the_end_and_stops(debugger, page, tree):
     debugger.expect_value("debugger.set_trait('frame', 7)", None)
     shows(tree, 7)
-    page.get_by_role("button", name="Play").click()
+    page.get_by_role("button", name="Play", exact=True).click()
     expect(page.get_by_role("button", name="Pause")).to_be_visible()
     shows(tree, 9)
-    expect(page.get_by_role("button", name="Play")).to_be_visible()
+    expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
 
 
 def test_the_focus_is_seen(debugger, page, slider):

@@ -233,8 +233,8 @@ export const KEY_HELP = [
   ["e", "edit the state before the frame"],
   ["d", "what the frame changed (diff)"],
   ["c", "its messages as a chat"],
-  ["r", "resume from the frame"],
-  ["f", "fork before the frame"],
+  ["r", "resume from the frame, in the debugger"],
+  ["f", "fork before the frame, in the debugger"],
   ["/", "search in the state"],
   ["?", "this help"],
 ];

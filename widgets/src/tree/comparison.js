@@ -45,7 +45,7 @@ export class ComparisonBar {
   constructor(onChange) {
     this.select = element("select", { class: "vcr-field", "aria-label": "Compare with" });
     this.number = element("input", { class: "vcr-field vcr-number-field", type: "number", min: "0", value: "0", "aria-label": "Frame to compare with" });
-    this.words = element("p", { class: "vcr-compared", "aria-live": "polite", "data-testid": "vcr-compared" });
+    this.words = element("p", { class: "vcr-compared-words", "aria-live": "polite", "data-testid": "vcr-compared" });
     this.sessions = element("optgroup", { label: "the same step in another session" });
     this.select.append(...CHOICES.map(([kind, label]) => element("option", { value: kind }, label)));
     this.node = element(
