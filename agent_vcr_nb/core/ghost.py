@@ -18,11 +18,12 @@ from typing import Any
 from agent_vcr_nb.core.agents import NamedSteps, named_steps, wait_for
 from agent_vcr_nb.core.errors import CannotResumeError, StaleRecordingError, UsageError, VCRError
 from agent_vcr_nb.core.frame import Status
+from agent_vcr_nb.core.kinds import called_by_guess, integration_of, one_argument
 from agent_vcr_nb.core.policy import Call, Decision, Edit, ResumeMode, ResumePolicy, Return, Run
 from agent_vcr_nb.core.query import first_difference
 from agent_vcr_nb.core.recorder import VCRRecorder
 from agent_vcr_nb.core.recording import Recording
-from agent_vcr_nb.core.resume import can_resume, integration_of, one_argument
+from agent_vcr_nb.core.resume import can_resume
 from agent_vcr_nb.core.steps import choosing
 from agent_vcr_nb.core.tape import Tape, canonical, comparable
 
@@ -188,6 +189,7 @@ class _Replay:
     def __init__(self, tape: Tape, policy: GhostPolicy, recorder: VCRRecorder, agent: Any) -> None:
         self.tape, self.policy, self.recorder, self.agent = tape, policy, recorder, agent
         self._error: Exception | None = None
+        self._by_guess = False
 
     def run(self) -> Replayed:
         """Make the calls; raises what is told of in `replay`."""
@@ -199,8 +201,7 @@ class _Replay:
                     result = wait_for(result) if inspect.isawaitable(result) else result
             except Exception as error:
                 self._error = self._error or error
-            if self.policy.failure is not None:
-                raise self.policy.failure
+            self._raise_failure()
             if isinstance(self._error, VCRError):
                 raise self._error
         self._check_nothing_is_owed()
@@ -209,6 +210,13 @@ class _Replay:
         policy = self.policy
         served = tuple(sorted(set(policy.served)))
         return Replayed(self.tape.session_id, result, self._error, served, tuple(policy.entered))
+
+    def _raise_failure(self) -> None:
+        failure = self.policy.failure
+        if self._by_guess and isinstance(failure, StaleRecordingError) and not self.policy.served:
+            raise called_by_guess(self.tape, self.agent, failure) from failure
+        if failure is not None:
+            raise failure
 
     def _check_nothing_is_owed(self) -> None:
         owed = self.policy.owed()
@@ -300,6 +308,7 @@ class _Replay:
             yield partial(agent.__vcr_call__, agent, tape.input(root), tape.call(root))
 
     def _function_calls(self) -> Iterator[Callable[[], Any]]:
+        self._by_guess = True
         first: int | None = 0
         while first is not None and self.tape.name(first) == self.tape.name(0):
             yield partial(one_argument(self.agent), self.tape.input(first))

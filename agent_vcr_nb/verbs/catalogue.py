@@ -56,6 +56,18 @@ VERBS: tuple[Verb, ...] = (
         (Argument("a", "session"), Argument("b", required=False), Argument("c", required=False)),
     ),
     Verb(
+        "check",
+        load_verb("checking", "check"),
+        "Hold a run against a golden one, for CI: exit code 0 the same, 1 a regression, 3 cannot compare.",
+        "vcr check my_run --against golden --ignore '/messages/*/id' --max-cost-increase 10",
+        (_SESSION,),
+        (
+            Option("against", "the golden session; without it, the one that the session was forked from"),
+            Option("ignore", "a place that may differ: a key, or a /json/pointer with * for any part", many=True),
+            Option("max-cost-increase", "percent that the run may cost more; without it, any", kind="number"),
+        ),
+    ),
+    Verb(
         "when",
         load_verb("frames", "when"),
         "Show every frame that changed a state path.",

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from agent_vcr_nb.verbs.definition import Argument, Option, Verb
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 
 def command_of(verb: Verb, act: Callable[..., Any]) -> click.Command:
@@ -40,13 +42,18 @@ def _argument(argument: Argument) -> click.Argument:
 
 def _complete(context: click.Context, parameter: click.Parameter, fragment: str) -> list[CompletionItem]:
     """Return what may stand for a parameter, when the shell asks."""
+    from click.shell_completion import CompletionItem
+
     from agent_vcr_nb.verbs.completing import FILES, Lookup
 
     if parameter.name in FILES:
         return [CompletionItem(fragment, type="file")]
-    words = context.params
+    # Of a line that ends with an option click gives the words by their place as it found them.
+    places = [one.name for one in context.command.params if isinstance(one, click.Argument)]
+    words = {**context.params, **dict(zip(places, context.args, strict=False))}
     directory = words.get("directory") or os.environ.get("AGENT_VCR_DIR", ".vcr")
-    look = Lookup(Path(directory), words.get("session") or words.get("a"), words.get("frame"))
+    frame = str(words.get("frame"))
+    look = Lookup(Path(directory), words.get("session") or words.get("a"), int(frame) if frame.isdigit() else None)
     return [CompletionItem(word) for word in look.of(parameter.name or "", fragment)]
 
 

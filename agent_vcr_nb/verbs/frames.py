@@ -196,15 +196,15 @@ class RunDiff:
                 "" if p.b is None else str(p.b),
                 "  " * p.key.count("/") + p.node_name,
                 _VERDICT[p.verdict],
-                _first_change(p),
+                first_change(p),
             )
             for p in self.pairs
         ]
-        where = f"{self.a} and {self.b}: first divergence: {self.first.key} ({_SAID[self.first.verdict]})"
+        where = f"{self.a} and {self.b}: first divergence: {self.first.key} ({SAID[self.first.verdict]})"
         return "\n".join([where, table(rows, (f"{self.a}"[:24], f"{self.b}"[:24], "step", "", "where"))])
 
 
-_SAID = {
+SAID = {
     "input": "it was given another input",
     "output": "same input, another output",
     "outcome": "it failed in one of them",
@@ -221,7 +221,8 @@ _VERDICT = {
 }
 
 
-def _first_change(pair: FramePair) -> str:
+def first_change(pair: FramePair) -> str:
+    """Return the first place at which a step differs, in words; empty where none is told."""
     if not pair.changes:
         return ""
     change = pair.changes[0]
@@ -240,13 +241,13 @@ def diff(place: Place, a: str, b: str | None = None, c: str | None = None) -> St
         return _frame_diff(player, b, c)
     if b is not None and a.isdigit() and b.isdigit() and place.session is not None:
         return _frame_diff(place.player(None), a, b)
-    a, b = (a, b) if b is not None else _two_sessions(place, a)
+    a, b = (a, b) if b is not None else two_sessions(place, a)
     one, other = place.player(a), place.player(b)
     pairs = align(one.recording, other.recording)
     return RunDiff(one.recording.session_id, other.recording.session_id, pairs, first_divergence(pairs))
 
 
-def _two_sessions(place: Place, named: str) -> tuple[str, str]:
+def two_sessions(place: Place, named: str) -> tuple[str, str]:
     """Return what one session is compared with, and itself; raises UsageError where nothing suggests itself."""
     session = place.player(named).session
     if place.session not in (None, session.session_id):
