@@ -170,7 +170,8 @@ def test_a_picture_in_each_theme(lab, page, picture, theme):
     lab.use_theme(f"JupyterLab {theme}")
     lab.command("notebook:hide-all-cell-code")
     page.get_by_role("button", name="Forks").click()
-    graph = page.locator(".js-plotly-plot", has_text="todo-fork2").first
+    expect(page.locator(".barlayer .point")).to_have_count(0)  # of the tab before
+    graph = page.locator(".js-plotly-plot").first
     colour = {"Light": "rgba(0, 0, 0, 0.87)", "Dark": "rgba(255, 255, 255, 0.87)"}[theme]
     expect(graph.locator(".ytick text").first).to_have_css("fill", colour)
     expect(page.get_by_test_id("vcr-actions")).to_have_css("color", colour)

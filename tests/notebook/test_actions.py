@@ -12,6 +12,7 @@ from agent_vcr_nb.core.lineage import session_info
 from agent_vcr_nb.notebook.debugger import VCRDebugger
 from agent_vcr_nb.notebook.recorded import PlayerSource
 from agent_vcr_nb.verbs.frames import diff
+from agent_vcr_nb.verbs.rerun import resume_run
 from tests.notebook.fake_run import Run
 
 AT_WORK = threading.Event()
@@ -223,3 +224,10 @@ def test_hostile_text_of_a_step_is_plain_in_what_is_shown(debugger):
     debugger.actions.act("resume").wait(20)
     assert debugger.actions.printed == "building on �<script>\n"
     assert "\u202e" not in debugger.actions.outcome["text"]
+
+
+def test_what_a_command_sets_wins_over_the_edit_that_waits_in_the_tree(debugger):
+    edit_to(debugger, "mongodb, as before")
+    resumed = resume_run(debugger.place_of("run", 2), "run", 2, set=['database="sqlite"'])
+    assert resumed.error is None
+    assert [operation["value"] for operation in resumed.edit] == ["mongodb, as before", "sqlite"]
