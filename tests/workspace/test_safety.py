@@ -228,7 +228,9 @@ def test_an_edit_of_a_file_about_to_be_deleted_is_kept(acid, workspace, monkeypa
     assert (workspace / "new").read_text() == "the user typed this meanwhile"
 
 
-def test_a_file_that_is_written_while_it_is_stored_is_never_stored_torn_unnoticed(acid, workspace):
+@pytest.mark.parametrize("leases", [True, False])
+def test_a_file_that_is_written_while_it_is_stored_is_never_stored_torn_unnoticed(acid, workspace, leases):
+    acid._line.scanner._leases = leases
     stop = threading.Event()
     place = workspace / "hot"
     put(workspace, "hot", b"a" * 400_000)
