@@ -26,12 +26,13 @@ from typing import Any, Literal
 
 from agent_vcr_nb.core.errors import UsageError, WorkspaceError
 from agent_vcr_nb.core.steps import active_recorder
+from agent_vcr_nb.workspace.changes import Changes, between
 from agent_vcr_nb.workspace.isolation import Committed, Isolated
 from agent_vcr_nb.workspace.keeping import KEEP, Collected, Purged, collect, pack_if_many, purge
 from agent_vcr_nb.workspace.line import Line, Rollback
 from agent_vcr_nb.workspace.places import check_room, check_store, resolve_workspace, store_of
 from agent_vcr_nb.workspace.plan import Plan
-from agent_vcr_nb.workspace.reports import Begun, Status
+from agent_vcr_nb.workspace.reports import Begun, Status, status_of
 from agent_vcr_nb.workspace.scan import Scope
 from agent_vcr_nb.workspace.scope import frozen_scope
 from agent_vcr_nb.workspace.store import MAIN, Savepoint, Store
@@ -314,17 +315,12 @@ class ACIDWorkspace:
         """Return how the workspace stands: transaction, savepoints, and what has changed since the latest."""
         with self._turn:
             line = self._line or self._looking()
-            latest = line.latest
-            changed: tuple[str, ...] = ()
-            if latest is not None:
-                now, _ = line.scanner.scan(settle=False)
-                then = line.manifest(latest)
-                paths = now.files.keys() | then.files.keys()
-                changed = tuple(sorted(path for path in paths if now.files.get(path) != then.files.get(path)))
-            return Status(
-                line.root, self.store, self._session, self._isolated is not None, len(line.savepoints), latest,
-                changed, self._store.size(),
-            )  # fmt: skip
+            return status_of(line, self._session, isolated=self._isolated is not None)
+
+    def changes(self, first: int, second: int | None = None) -> Changes:
+        """Return what changed in the files between two savepoints; with one, since the one before it."""
+        with self._turn:
+            return between(self._line or self._looking(), first, second)
 
     # -------------------------------------------------------------------------------------------- with the recorder
 
