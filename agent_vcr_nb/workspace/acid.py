@@ -30,6 +30,7 @@ from agent_vcr_nb.workspace.changes import Changes, between
 from agent_vcr_nb.workspace.isolation import Committed, Isolated
 from agent_vcr_nb.workspace.keeping import KEEP, Collected, Purged, collect, pack_if_many, purge
 from agent_vcr_nb.workspace.line import Line, Rollback
+from agent_vcr_nb.workspace.merge import Side
 from agent_vcr_nb.workspace.places import check_room, check_store, resolve_workspace, store_of
 from agent_vcr_nb.workspace.plan import Plan
 from agent_vcr_nb.workspace.reports import Begun, Status, status_of
@@ -207,17 +208,21 @@ class ACIDWorkspace:
         with self._turn:
             return self._open_line().undo()
 
-    def commit(self) -> Committed:
+    def commit(self, *, take: Side | Mapping[str, Side] | None = None) -> Committed:
         """End the transaction and keep its files; an isolated one is merged into the workspace.
 
         Raises MergeConflictError when the workspace has changed the same lines since; nothing is touched then and the
-        transaction goes on.
+        transaction goes on. Its ``versions`` hold both contents. To decide, edit the files in `path` and commit again
+        with `take`: "mine" for these files as they are then, "workspace" for the others', or a side for each path.
+        A file that changes in the workspace meanwhile is a new conflict.
         """
         with self._turn:
             line = self._open_line()
+            if take is not None and self._isolated is None:
+                raise UsageError("take decides conflicts of an isolated transaction; this one works in the workspace")
             label = f"commit of {self._session}"
             if self._isolated is not None:
-                done = self._isolated.commit(label)
+                done = self._isolated.commit(label, take)
             else:
                 made = line.savepoint("commit", label=label, session=self._session)
                 assert made is not None
@@ -384,13 +389,7 @@ class ACIDWorkspace:
         if savepoint is not None:
             return savepoint
         assert frame is not None
-        session = session or str(self._recorded_session())
-        ties = self._read_ties()
-        number = ties.savepoint(session, frame)
-        if number is None:
-            known = ", ".join(map(str, ties.frames(session))) or "none"
-            raise UsageError(f"frame {frame} of {session} has no savepoint: frames with one are {known}")
-        return number
+        return self._read_ties().need(session or str(self._recorded_session()), frame)
 
 
 _active: dict[Path, list[weakref.ref[ACIDWorkspace]]] = {}
