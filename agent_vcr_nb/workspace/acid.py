@@ -31,7 +31,7 @@ from agent_vcr_nb.workspace.isolation import Committed, Isolated
 from agent_vcr_nb.workspace.keeping import KEEP, Collected, Purged, collect, pack_if_many, purge
 from agent_vcr_nb.workspace.line import Line, Rollback
 from agent_vcr_nb.workspace.merge import Side
-from agent_vcr_nb.workspace.places import check_room, check_store, resolve_workspace, store_of
+from agent_vcr_nb.workspace.places import check_arguments, check_room, check_store, resolve_workspace, store_of
 from agent_vcr_nb.workspace.plan import Plan
 from agent_vcr_nb.workspace.reports import Begun, Status, status_of
 from agent_vcr_nb.workspace.scan import Scope
@@ -51,8 +51,9 @@ class ACIDWorkspace:
         leave_out: relative paths that no savepoint covers.
         max_file_bytes: larger files are not covered. None: as in the store, 20 MB in a new one.
         force: accept a mount point and a workspace over the limits of files, bytes and free space.
+        dirty_worktree_policy: "allow" is what holds: savepoint 1 has uncommitted work, and `abort` brings it back.
 
-    Raises UnsafeWorkspaceError for a directory that may not be used.
+    Raises UnsafeWorkspaceError for a directory that may not be used, UsageError for a policy that does not hold here.
     """
 
     def __init__(
@@ -64,7 +65,10 @@ class ACIDWorkspace:
         leave_out: Iterable[str] = (),
         max_file_bytes: int | None = None,
         force: bool = False,
+        dirty_worktree_policy: str = "allow",
+        **of_others: object,
     ) -> None:
+        check_arguments(dirty_worktree_policy, of_others)
         self.workspace = resolve_workspace(workspace_dir, force=force)
         self.recorder = recorder
         self._store = Store(Path(store).expanduser().resolve() if store else store_of(self.workspace))
@@ -124,7 +128,7 @@ class ACIDWorkspace:
         self._line, self._ties = line, Ties(line.folder / "frames.jsonl")
         self._ties.read()
         self._leave = weakref.finalize(self, line.close)
-        _active.setdefault(self.workspace, []).append(weakref.ref(self))
+        _active[self] = None
 
     @contextlib.contextmanager
     def visit(self) -> Iterator[ACIDWorkspace]:
@@ -214,7 +218,6 @@ class ACIDWorkspace:
         Raises MergeConflictError when the workspace has changed the same lines since; nothing is touched then and the
         transaction goes on. Its ``versions`` hold both contents. To decide, edit the files in `path` and commit again
         with `take`: "mine" for these files as they are then, "workspace" for the others', or a side for each path.
-        A file that changes in the workspace meanwhile is a new conflict.
         """
         with self._turn:
             line = self._open_line()
@@ -266,9 +269,7 @@ class ACIDWorkspace:
     def _end(self) -> None:
         self._leave()
         self._line = self._isolated = self._session = self._begun = None
-        others = [known for known in _active.pop(self.workspace, []) if known() not in (None, self)]
-        if others:
-            _active[self.workspace] = others
+        _active.pop(self, None)
 
     def __enter__(self) -> ACIDWorkspace:
         if self._line is None:
@@ -384,17 +385,16 @@ class ACIDWorkspace:
         return self._ties
 
     def _number(self, frame: int | None, savepoint: int | None, session: str | None) -> int:
-        if (frame is None) == (savepoint is None):
+        if frame is not None and savepoint is None:
+            return self._read_ties().need(session or str(self._recorded_session()), frame)
+        if frame is not None or savepoint is None:
             raise UsageError("say where to go back to: a frame number or savepoint=N, one of them")
-        if savepoint is not None:
-            return savepoint
-        assert frame is not None
-        return self._read_ties().need(session or str(self._recorded_session()), frame)
+        return savepoint
 
 
-_active: dict[Path, list[weakref.ref[ACIDWorkspace]]] = {}
+_active: weakref.WeakKeyDictionary[ACIDWorkspace, None] = weakref.WeakKeyDictionary()
 
 
 def active_workspaces() -> list[ACIDWorkspace]:
     """Return the workspaces of this process with a transaction under way."""
-    return [found for known in _active.values() for ref in known if (found := ref()) is not None and found.active]
+    return [known for known in _active if known.active]
