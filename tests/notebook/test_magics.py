@@ -230,3 +230,18 @@ def test_files_that_a_step_wrote_are_shown_taken_away_and_brought_back(notebook,
     assert gone == "['file0', 'file1', 'file2']\n"
     assert "create                 file3" in again
     assert there == "['file0', 'file1', 'file2', 'file3', 'file4']\n"
+
+
+@pytest.mark.slow
+def test_a_verb_can_be_run_by_name_and_gives_its_result(notebook):
+    *_, resumed, refused = notebook(
+        "%vcr record my_run",
+        "try_agent('todo')",
+        "magics = get_ipython().magics_manager.registry['VCRMagics']\n"
+        """result = magics.run_verb('resume', frame=2, set=['plan="sqlite"'])\n"""
+        "print(result.session_id, magics.session, result.executed)",
+        "from agent_vcr_nb.core.errors import UsageError\n"
+        "try: magics.run_verb('frobnicate')\nexcept UsageError as error: print(error)",
+    )
+    assert resumed == "my_run-fork1 my_run-fork1 ('build',)\n"
+    assert refused.startswith("frobnicate: no such word; there are: debug, record")
