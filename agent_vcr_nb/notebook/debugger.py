@@ -12,6 +12,7 @@ from IPython.display import DisplayHandle, display
 
 from agent_vcr_nb.notebook.edits import Patch
 from agent_vcr_nb.notebook.feed import News
+from agent_vcr_nb.notebook.in_marimo import stacked
 from agent_vcr_nb.notebook.later import Later
 from agent_vcr_nb.notebook.saved import SavedView, saved_view
 from agent_vcr_nb.notebook.scrubber import FrameScrubber
@@ -111,6 +112,10 @@ class VCRDebugger(traitlets.HasTraits):
         bundle = self.box._repr_mimebundle_()
         display({**bundle, "text/plain": f"VCRDebugger({self.session!r})"}, raw=True)
         self._saved = display(self._view().bundle(), raw=True, display_id=uuid4().hex)
+
+    def _display_(self) -> Any:
+        """Return what marimo shows."""
+        return stacked(self.box.children)
 
     @traitlets.observe("frame")
     def _on_frame(self, change: Any) -> None:
