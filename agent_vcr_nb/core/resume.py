@@ -238,9 +238,9 @@ class _Run:
         agent, tape, target = self.agent, self.tape, self.policy.target
         if hasattr(agent, "__vcr_resume__"):
             return lambda: agent.__vcr_resume__(self.recorder, tape, self.policy)
-        prepare = _prepare_of(agent)
-        if prepare is not None:
-            go_on = prepare(agent, tape, self.policy)
+        integration = integration_of(agent)
+        if integration is not None:
+            go_on = integration.prepare(agent, tape, self.policy)
             return lambda: go_on(self.recorder)
         if isinstance(agent, Mapping | Sequence) and not isinstance(agent, str):
             return self._plan_steps(named_steps(agent))
@@ -300,7 +300,7 @@ class _Run:
             while first is not None:
                 problem: Exception | None = None
                 try:
-                    result = yield _one_argument(agent), tape.input(first)
+                    result = yield one_argument(agent), tape.input(first)
                 except Exception as error:
                     problem = error
                 first = self.policy.next_run(first)
@@ -367,16 +367,16 @@ class _Run:
         return state
 
 
-def _prepare_of(agent: Any) -> Callable[[Any, Tape, ResumePolicy], Callable[[VCRRecorder], Any]] | None:
-    """Return how the framework that an agent's class comes from resumes it, or None for plain Python."""
+def integration_of(agent: Any) -> Any:
+    """Return the module that resumes and replays agents of this one's framework, or None for plain Python."""
     for cls in type(agent).__mro__:
         module = INTEGRATIONS.get(cls.__module__.partition(".")[0])
         if module is not None:
-            return importlib.import_module(module).prepare  # type: ignore[no-any-return]
+            return importlib.import_module(module)
     return None
 
 
-def _one_argument(agent: Callable[..., Any]) -> Callable[[Any], Any]:
+def one_argument(agent: Callable[..., Any]) -> Callable[[Any], Any]:
     """Return a function of one argument: an agent that takes none is called without it."""
     try:
         takes = inspect.signature(agent).parameters

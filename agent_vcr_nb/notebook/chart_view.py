@@ -9,13 +9,20 @@ from html import escape
 from typing import Any
 from uuid import uuid4
 
+import anywidget
 import ipywidgets
 import plotly.graph_objects as go
 from IPython.display import DisplayHandle
 
 from agent_vcr_nb.notebook.displaying import display_saved, display_widget, saved_bundle
-from agent_vcr_nb.notebook.guarded import answer_while_busy, in_words
+from agent_vcr_nb.notebook.guarded import STATIC, answer_while_busy, in_words
 from agent_vcr_nb.notebook.looks import FIGURE_CSS, plain
+
+
+class Stretch(anywidget.AnyWidget):
+    """Tells Plotly when the page gives the chart another width."""
+
+    _esm = STATIC / "stretch.js"
 
 
 class ChartView(ipywidgets.VBox):
@@ -32,8 +39,11 @@ class ChartView(ipywidgets.VBox):
         self._css_class = f"vcr-saved-{uuid4().hex}"
         self._handle: DisplayHandle | None = None
         answer_while_busy(figure.comm)
+        # As wide as the page, also when that changes; the trait is private, and a test measures the width.
+        figure._config = {"responsive": True, "displaylogo": False}
+        figure.layout.autosize = True
         style = ipywidgets.HTML(f"<style>{FIGURE_CSS}\n.{self._css_class} {{ display: none; }}</style>")
-        super().__init__([style, *children, self.problem])
+        super().__init__([style, *children, self.problem, Stretch()])
         self.add_class("vcr-figure")
 
     def saved(self) -> tuple[str, str]:

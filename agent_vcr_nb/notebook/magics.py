@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,9 @@ from agent_vcr_nb.core.journal import check_session_id
 from agent_vcr_nb.core.lineage import find_session, session_ids
 from agent_vcr_nb.core.player import VCRPlayer
 from agent_vcr_nb.core.recorder import VCRRecorder
-from agent_vcr_nb.core.steps import live_agents
 from agent_vcr_nb.core.tape import Tape
 from agent_vcr_nb.integrations.installing import install
+from agent_vcr_nb.notebook.live import live_agent
 from agent_vcr_nb.notebook.recorded import PlayerSource
 from agent_vcr_nb.notebook.views import Views
 from agent_vcr_nb.verbs.catalogue import VERBS
@@ -138,7 +138,8 @@ class VCRMagics(Magics):
 
         source = self._source()
         if self.debugger is None:
-            self.debugger = VCRDebugger(source)
+            self.debugger = VCRDebugger(source, views=self.views)
+            self.debugger.on_session = self._take_session
         elif self.debugger.session != source.session_id:
             self.debugger.load(source)
         self.debugger.follow()
@@ -206,7 +207,26 @@ class VCRMagics(Magics):
             return False
         return True
 
+    def run_verb(self, name: str, **words: Any) -> Result:
+        """Do what ``%vcr NAME`` does with the words given by name, and return the result; nothing is printed.
+
+        The session is the current one where none is named; a fork that was made becomes the current one, also in the
+        debugger and the graph on show. Raises UsageError for a name that is no word, and what the verb raises.
+        """
+        if name not in self._verbs:
+            raise UsageError(f"{name}: no such word; there are: {', '.join(self._verbs)}")
+        verb = self._verbs[name]
+        if verb.arguments[:1] and verb.arguments[0].kind == "session":
+            words.setdefault(verb.arguments[0].name, self._current())
+        return self._run_on_kernel(verb, words, show=None)
+
     def _act(self, verb: Verb, **words: Any) -> None:
+        result = self._run_on_kernel(verb, words, show=print)
+        if result.text():
+            print(for_terminal(result.text()))
+        self._show_view(verb.name, result, words.get("session") or self._current())
+
+    def _run_on_kernel(self, verb: Verb, words: dict[str, Any], show: Callable[[str], None] | None) -> Result:
         session = words.get("session") or self._current()
         place = Place(
             self.directory,
@@ -214,23 +234,21 @@ class VCRMagics(Magics):
             agents=self.shell.user_ns if self.shell else {},
             agent=self._live_agent(session, words.get("frame")),
             patch=self._patch_of,
-            show=print,
-            complain=print,
+            show=show,
+            complain=show,
         )
         result = verb.run(place, **words)
-        if result.text():
-            print(for_terminal(result.text()))
         if isinstance(result, ResumedRun):
             self._select(result.session_id, result.frame)
             self.views.tell_fork(result.session_id, result.frame)
-        self._show_view(verb.name, result, session)
+        return result
 
     def _show_view(self, name: str, result: Any, session: str | None) -> None:
         """Show below the text of some words what can be clicked."""
         if name == "dag" and result.branches:
             self.views.show_dag(self.directory, session)
         elif name == "ledger":
-            self.views.show_ledger(result.ledger)
+            self.views.show_ledger(result.ledger, self.directory)
         elif name == "findings":
             player = self._player() if self._current() else None
             self.views.show_findings([finding.to_dict() for finding in result.findings], player)
@@ -239,8 +257,11 @@ class VCRMagics(Magics):
         """Make a new fork the current session, also in the debugger that is shown."""
         self.session = session
         if self.debugger is not None:
-            self.debugger.load(self._source())
-            self.debugger.frame = frame
+            self.debugger.open(session, frame)
+
+    def _take_session(self, session: str, _frame: int) -> None:
+        """Take what was selected in the debugger for the current session."""
+        self.session = session
 
     def _patch_of(self, session: str, frame: int) -> Sequence[Any]:
         if self.debugger is None or self.debugger.source.session_id != session:
@@ -251,12 +272,7 @@ class VCRMagics(Magics):
         """Return the function of this kernel that the frame's run began with, where that was a step."""
         if session is None or frame is None or not self._is_session(session):
             return None
-        tape = Tape(VCRPlayer.load(find_session(session, self.directory)).recording)
-        if not 0 <= frame < len(tape.heads):
-            return None
-        root = tape.root_of(frame)
-        alone = root == frame and not tape.has_children(root)
-        return None if alone else live_agents.get(str((tape.heads[root] or {}).get("node_name")))
+        return live_agent(Tape(VCRPlayer.load(find_session(session, self.directory)).recording), frame)
 
     def _current(self) -> str | None:
         if self.session is None:

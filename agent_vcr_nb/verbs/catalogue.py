@@ -12,7 +12,8 @@ _EDIT = (
     Option("reason", "why; kept with the fork"),
     Option("new-id", "id of the new session"),
 )
-
+_AGENT = Option("agent", "module:name, file.py:name, or a name of the notebook")
+_VOLATILE = Option("volatile", "a key that may differ in inputs of served steps", many=True)
 _WORKSPACE = Option(
     "workspace", "folder of the files; without it, the session's, or the one at or below this folder", kind="path"
 )
@@ -69,13 +70,21 @@ VERBS: tuple[Verb, ...] = (
         (_SESSION, _FRAME),
         (
             *_EDIT,
-            Option("agent", "module:name, file.py:name, or a name of the notebook"),
+            _AGENT,
             Option("mode", "what runs from the frame on", choices=("fork", "replay", "mock"), default="fork"),
             Option("mock", "STEP=JSON: the step is not run and returns this", many=True),
             Option("skip", "a step that is not run and returns what was recorded", many=True),
             Option("files", "bring the files of the workspace back to the frame first", flag=True),
-            Option("volatile", "a key that may differ in inputs of served steps", many=True),
+            _VOLATILE,
         ),
+    ),
+    Verb(
+        "replay",
+        load_verb("replaying", "replay_run"),
+        "Run the whole agent again with every step served from the recording: nothing is executed or paid.",
+        "vcr replay my_run --agent app:agent",
+        (_SESSION,),
+        (_AGENT, _VOLATILE),
     ),
     Verb(
         "fork",

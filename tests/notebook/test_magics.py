@@ -205,3 +205,18 @@ def test_findings_lists_what_sentinel_finds_and_jumps_to_the_frame_that_wrote_it
     assert text.endswith("<FindingsTable>")
     assert rows == "[('src/load.py', 0)]\n"
     assert "my_run ''\n" in current
+
+
+@pytest.mark.slow
+def test_a_verb_can_be_run_by_name_and_gives_its_result(notebook):
+    *_, resumed, refused = notebook(
+        "%vcr record my_run",
+        "try_agent('todo')",
+        "magics = get_ipython().magics_manager.registry['VCRMagics']\n"
+        """result = magics.run_verb('resume', frame=2, set=['plan="sqlite"'])\n"""
+        "print(result.session_id, magics.session, result.executed)",
+        "from agent_vcr_nb.core.errors import UsageError\n"
+        "try: magics.run_verb('frobnicate')\nexcept UsageError as error: print(error)",
+    )
+    assert resumed == "my_run-fork1 my_run-fork1 ('build',)\n"
+    assert refused.startswith("frobnicate: no such word; there are: debug, record")

@@ -38,6 +38,11 @@ def prepare(agent: Any, tape: Tape, policy: ResumePolicy) -> Callable[[VCRRecord
     return Resume(graph, tape, policy).run
 
 
+def first_frames(tape: Tape) -> list[int]:
+    """Return the frame with which each recorded call of a graph began: what a replay goes on before."""
+    return RecordedGraphs(tape).first_frames()
+
+
 def follow(recorder: VCRRecorder, policy: ResumePolicy, graph: Any, nth: int, call: dict[str, Any]) -> Tap:
     """Return the tap for the `nth` graph that a program calls which is run again from its start.
 

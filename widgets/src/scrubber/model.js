@@ -207,7 +207,11 @@ const KEYS = {
   PageDown: "forward",
   " ": "play",
   n: "error",
+  r: "resume",
+  f: "fork",
 };
+/** What the bar of buttons does, where one is beside the scrubber. */
+export const COMMANDS = ["resume", "fork"];
 
 /**
  * @param {{key: string, ctrlKey: boolean, metaKey: boolean, altKey: boolean}} event

@@ -5,6 +5,7 @@ import { save, tell } from "../shared/kernel.js";
 import { TYPES } from "../shared/types.js";
 import { LANE, MARKS, OVERVIEW, drawCells, drawOverview, drawWindow, palette, prepare } from "./draw.js";
 import {
+  COMMANDS,
   FrameStore,
   actionOf,
   cellsByCount,
@@ -175,7 +176,8 @@ class ScrubberView {
       const action = actionOf(event);
       if (action === null) return;
       event.preventDefault();
-      this.act(action);
+      // A key that is held down scrubs on, and forks once.
+      if (!(event.repeat && COMMANDS.includes(action))) this.act(action);
     });
     for (const canvas of [this.overview, this.strip]) this.#dragOn(canvas);
     this.follow.addEventListener("click", () => this.#setFollowing(!this.isFollowing));
@@ -223,6 +225,7 @@ class ScrubberView {
   /** @param {string} action */
   act(action) {
     if (action === "play") return this.#togglePlay();
+    if (COMMANDS.includes(action)) return this.selection.command(action);
     this.#setFollowing(false);
     const page = Math.max(1, this.#cells.length - 1);
     const error = nextError(this.store.rows, this.frame);
