@@ -8,11 +8,12 @@ from typing import Any
 import anywidget
 
 
-def stacked(widgets: Iterable[Any]) -> Any:
-    """Return what marimo shows for a box of widgets: those that it can show, one below the other.
+def stacked(widgets: Iterable[Any], html: str = "") -> Any:
+    """Return what marimo shows for a box of widgets: those that it can show, one below the other, and `html` last.
 
     Called by marimo only, through ``_display_``, so marimo is there to be imported.
     """
     import marimo
 
-    return marimo.vstack([widget for widget in widgets if isinstance(widget, anywidget.AnyWidget)])
+    shown = [marimo.ui.anywidget(widget) for widget in widgets if isinstance(widget, anywidget.AnyWidget)]
+    return marimo.vstack([*shown, *([marimo.Html(html)] if html else [])])

@@ -116,3 +116,20 @@ def test_in_marimo(page, tmp_path, picture):
         expect(value).to_have_css("color", "rgb(0, 128, 0)")
         picture("marimo")
     watch.check()
+
+
+def test_a_chart_in_marimo(page, tmp_path):
+    cell = """
+from agent_vcr_nb import VCRRecorder
+from agent_vcr_nb.notebook.widgets import ForkDAG
+with VCRRecorder(".vcr") as recorder:
+    recorder.start_session("drawn")
+    recorder.record_step("work", {}, {})
+ForkDAG(".vcr")
+"""
+    with hosts.marimo(tmp_path, cell) as host:
+        watch = Watch(page, host)
+        page.goto(host.base, wait_until="domcontentloaded")
+        expect(page.locator(".js-plotly-plot")).to_contain_text("drawn")
+        expect(page.get_by_text("ok · 1 frame")).to_be_visible()
+        watch.check()
