@@ -26,6 +26,15 @@ SETTINGS = {
         "doNotDisturbMode": True,
     },
 }
+# What Chromium is started with.
+FLAGS = [
+    "--no-sandbox",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 KERNEL = "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel"
 
 

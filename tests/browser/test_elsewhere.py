@@ -130,6 +130,6 @@ ForkDAG(".vcr")
     with hosts.marimo(tmp_path, cell) as host:
         watch = Watch(page, host)
         page.goto(host.base, wait_until="domcontentloaded")
-        expect(page.locator(".js-plotly-plot")).to_contain_text("drawn")
+        expect(page.locator(".js-plotly-plot")).to_contain_text("drawn", timeout=20_000)
         expect(page.get_by_text("ok · 1 frame")).to_be_visible()
         watch.check()
