@@ -95,6 +95,27 @@ def test_in_notebook_7(page, server, picture):
     assert [error for error in watch.errors if "reading 'schema'" not in error] == []
 
 
+def test_notebook_7_answers_while_a_cell_runs(page, server):
+    busy = """
+import time
+deadline = time.monotonic() + 30
+while debugger.frame != 9 and time.monotonic() < deadline:
+    time.sleep(0.05)
+"heard while busy" if debugger.frame == 9 else "never heard"
+"""
+    shown = Notebook(page, server, "notebook_7_busy.ipynb")
+    shown.write([TEN_STEPS, busy])
+    shown.open(f"notebooks/{shown.name}?token={TOKEN}")
+    shown.run(0)
+    expect(page.get_by_test_id("vcr-scrubber")).to_have_attribute("data-count", "10")
+    shown.start(1)
+    page.get_by_role("slider", name="Frame").press("End")
+    tree = page.get_by_test_id("vcr-tree")
+    expect(tree).to_have_attribute("data-frame", "9")
+    expect(tree).to_have_attribute("data-ready", "true")
+    expect(shown.output(1)).to_have_text("'heard while busy'")
+
+
 def test_in_voila(page, tmp_path, picture):
     with hosts.voila(tmp_path, CELL) as host:
         watch = Watch(page, host)
@@ -130,6 +151,7 @@ ForkDAG(".vcr")
     with hosts.marimo(tmp_path, cell) as host:
         watch = Watch(page, host)
         page.goto(host.base, wait_until="domcontentloaded")
-        expect(page.locator(".js-plotly-plot")).to_contain_text("drawn", timeout=20_000)
+        # The chart's program is 5 MB, and marimo waits for all of it.
+        expect(page.locator(".js-plotly-plot")).to_contain_text("drawn", timeout=90_000)
         expect(page.get_by_text("ok · 1 frame")).to_be_visible()
         watch.check()
