@@ -9,7 +9,7 @@ from typing import Any
 import traitlets
 
 from agent_vcr_nb.core.errors import UsageError, VCRError
-from agent_vcr_nb.notebook.edits import Patch, PendingEdits
+from agent_vcr_nb.notebook.edits import EditBook, Patch, PendingEdits
 from agent_vcr_nb.notebook.feed import News, title_of
 from agent_vcr_nb.notebook.guarded import STATIC, GuardedWidget, in_words
 from agent_vcr_nb.notebook.source import Source
@@ -28,10 +28,10 @@ class StateTree(GuardedWidget):
     _css = STATIC / "tree.css"
     frame = traitlets.Int(0, help="Number of the frame on show.").tag(sync=True)
 
-    def __init__(self, source: Source, **traits: Any) -> None:
+    def __init__(self, source: Source, *, book: EditBook | None = None, **traits: Any) -> None:
         super().__init__(**traits)
         self.source = source
-        self._edits_by_session = {source.session_id: PendingEdits()}
+        self._book = book or EditBook()
         self._absent: set[int] = set()
         self.on_edit: Callable[[], None] = lambda: None
         """Called after each change of a pending edit."""
@@ -48,7 +48,6 @@ class StateTree(GuardedWidget):
         """Show another run; every session keeps the edits that wait for it."""
         with self.lock:
             self.source = source
-            self._edits_by_session.setdefault(source.session_id, PendingEdits())
             self._absent = set()
             self.frame = 0
             self.epoch += 1
@@ -56,7 +55,7 @@ class StateTree(GuardedWidget):
     @property
     def pending(self) -> PendingEdits:
         """The edits of the session on show."""
-        return self._edits_by_session[self.source.session_id]
+        return self._book.of(self.source.session_id)
 
     @property
     def edits(self) -> dict[int, Patch]:
