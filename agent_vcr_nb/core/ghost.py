@@ -213,8 +213,8 @@ class _Replay:
 
     def _raise_failure(self) -> None:
         failure = self.policy.failure
-        if self._by_guess and isinstance(failure, StaleRecordingError) and not self.policy.served:
-            raise called_by_guess(self.tape, self.agent, failure) from failure
+        if self._by_guess and isinstance(failure, StaleRecordingError):
+            raise called_by_guess(self.tape, self.agent, failure) or failure
         if failure is not None:
             raise failure
 

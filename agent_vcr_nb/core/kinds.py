@@ -55,15 +55,24 @@ def check_step_names(tape: Tape, agent: Any, names: Sequence[str]) -> None:
             )
 
 
-def called_by_guess(tape: Tape, agent: Any, failure: DivergedError) -> CannotResumeError:
-    """Return the error of a function without @step whose first step was not as recorded: it was called by a guess."""
+def called_by_guess(tape: Tape, agent: Any, failure: DivergedError) -> CannotResumeError | None:
+    """Return the error of a function without @step that was called with a state and takes a part of it; else None.
+
+    How such a function is called is not recorded, so it gets the input state of its first step. A parameter that has
+    the name of one of the keys tells that it wants that key's value instead.
+    """
+    try:
+        first = next(iter(inspect.signature(agent).parameters), None)
+    except (TypeError, ValueError):  # a builtin: it says nothing of itself
+        return None
+    if failure.frame != 0 or first not in tape.input(0):
+        return None
     name = getattr(agent, "__name__", type(agent).__name__)
-    keys = ", ".join(tape.input(0)) or "none"
     return CannotResumeError(
         f"{tape.session_id}: {name} carries no @step, so how it was called is not recorded. It was called with the "
-        f"input state of frame 0 ({tape.key(0)}; keys: {keys}), and then step {failure.key} was not as recorded: "
-        f"expected {failure.expected}, found {failure.found}. Put @step on {name} and record again, or pass a function "
-        "of that one state that calls it as it was called."
+        f"input state of frame 0 ({tape.key(0)}; keys: {', '.join(tape.input(0))}), and it takes {first!r}: expected "
+        f"{failure.expected}, found {failure.found}. Put @step on {name} and record again, or pass a function of that "
+        "one state that calls it as it was called."
     )
 
 

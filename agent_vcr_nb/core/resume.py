@@ -204,8 +204,8 @@ class _Run:
         failure = self.policy.failure
         if failure is None and isinstance(error, CannotResumeError | EditError):
             failure = error
-        if self._by_guess and isinstance(failure, DivergedError) and not self.policy.served:
-            failure = called_by_guess(self.tape, self.agent, failure)
+        if self._by_guess and isinstance(failure, DivergedError):
+            failure = called_by_guess(self.tape, self.agent, failure) or failure
         if failure is None and not self.policy.reached:
             failure = self._not_reached(error)
         if failure is not None:

@@ -176,6 +176,14 @@ VERBS: tuple[Verb, ...] = (
         (WORKSPACE,),
     ),
     Verb(
+        "changes",
+        load_verb("files", "changes"),
+        "Show what changed in the files between two savepoints, or since the one before.",
+        "vcr changes 3 5",
+        (Argument("first", "number"), Argument("second", "number", required=False)),
+        (WORKSPACE,),
+    ),
+    Verb(
         "undo",
         load_verb("files", "undo"),
         "Take back the last rollback of files.",

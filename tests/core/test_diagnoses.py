@@ -93,7 +93,7 @@ def test_a_function_without_step_that_was_called_by_a_guess_is_told_so(again):
         again(recording, undecorated)
     assert str(caught.value).startswith(
         "run: undecorated carries no @step, so how it was called is not recorded. It was called with the input "
-        "state of frame 0 (fetch#1; keys: task, length), and then step fetch#1 was not as recorded: expected input "
+        "state of frame 0 (fetch#1; keys: task, length), and it takes 'task': expected input "
     )
     assert "Put @step on undecorated and record again" in str(caught.value)
     assert RAN == []
