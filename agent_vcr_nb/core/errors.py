@@ -10,6 +10,7 @@
     ├── CannotResumeError        3  the recording or the agent does not allow it, with the reason
     ├── DivergedError            3  the agent departed from its recording before the resume point
     │   └── StaleRecordingError  3  a ghost replay met a step that is not as recorded; it was not run
+    ├── CannotCompareError       3  two runs that cannot be held against each other, with the reason
     ├── WorkspaceError           3  file transactions
     └── RecordedStepError        -  stands for a recorded exception whose class is not known here
 
@@ -56,6 +57,10 @@ class ImportFormatError(RecordingError):
 
 class CannotResumeError(VCRError):
     """A resume that the recording or the agent does not allow."""
+
+
+class CannotCompareError(VCRError):
+    """Two runs that cannot be held against each other."""
 
 
 class WorkspaceError(VCRError):

@@ -18,11 +18,12 @@ from typing import Any
 from agent_vcr_nb.core.agents import NamedSteps, named_steps, wait_for
 from agent_vcr_nb.core.errors import CannotResumeError, StaleRecordingError, UsageError, VCRError
 from agent_vcr_nb.core.frame import Status
+from agent_vcr_nb.core.kinds import called_by_guess, integration_of, one_argument
 from agent_vcr_nb.core.policy import Call, Decision, Edit, ResumeMode, ResumePolicy, Return, Run
 from agent_vcr_nb.core.query import first_difference
 from agent_vcr_nb.core.recorder import VCRRecorder
 from agent_vcr_nb.core.recording import Recording
-from agent_vcr_nb.core.resume import can_resume, integration_of, one_argument
+from agent_vcr_nb.core.resume import can_resume
 from agent_vcr_nb.core.steps import choosing
 from agent_vcr_nb.core.tape import Tape, canonical, comparable
 
@@ -151,8 +152,16 @@ def can_replay(tape: Tape) -> tuple[bool, str]:
     return True, ""
 
 
-def replay(recording: Recording, agent: Any, *, volatile: Sequence[str] = ()) -> Replayed:
+def replay(
+    recording: Recording,
+    agent: Any,
+    *,
+    volatile: Sequence[str] = (),
+    recorder: Callable[[Path], VCRRecorder] | None = None,
+) -> Replayed:
     """Run `agent` again as it was recorded, with every step served; keys in `volatile` may differ in inputs.
+
+    `recorder` makes what watches the run, in a folder that is removed after it: a replay leaves no session.
 
     A run that had failed is served up to its failure, which is raised again inside the agent and is then in the
     result. Raises CannotResumeError for a recording that cannot be served or an agent that does not fit it,
@@ -165,12 +174,13 @@ def replay(recording: Recording, agent: Any, *, volatile: Sequence[str] = ()) ->
         raise CannotResumeError(f"{tape.session_id} cannot be replayed: {reason}")
     policy = GhostPolicy(tape, len(tape.heads), volatile=frozenset(volatile))
     with tempfile.TemporaryDirectory(prefix="vcr-replay-") as folder:
-        recorder = VCRRecorder(Path(folder), policy=policy, ambient=False)
-        recorder.start_session(tape.session_id)
+        watcher = recorder(Path(folder)) if recorder else VCRRecorder(Path(folder), ambient=False)
+        watcher.policy = policy
+        watcher.start_session(tape.session_id)
         try:
-            return _Replay(tape, policy, recorder, agent).run()
+            return _Replay(tape, policy, watcher, agent).run()
         finally:
-            recorder.close()
+            watcher.close()
 
 
 class _Replay:
@@ -179,6 +189,7 @@ class _Replay:
     def __init__(self, tape: Tape, policy: GhostPolicy, recorder: VCRRecorder, agent: Any) -> None:
         self.tape, self.policy, self.recorder, self.agent = tape, policy, recorder, agent
         self._error: Exception | None = None
+        self._by_guess = False
 
     def run(self) -> Replayed:
         """Make the calls; raises what is told of in `replay`."""
@@ -190,8 +201,7 @@ class _Replay:
                     result = wait_for(result) if inspect.isawaitable(result) else result
             except Exception as error:
                 self._error = self._error or error
-            if self.policy.failure is not None:
-                raise self.policy.failure
+            self._raise_failure()
             if isinstance(self._error, VCRError):
                 raise self._error
         self._check_nothing_is_owed()
@@ -200,6 +210,13 @@ class _Replay:
         policy = self.policy
         served = tuple(sorted(set(policy.served)))
         return Replayed(self.tape.session_id, result, self._error, served, tuple(policy.entered))
+
+    def _raise_failure(self) -> None:
+        failure = self.policy.failure
+        if self._by_guess and isinstance(failure, StaleRecordingError):
+            raise called_by_guess(self.tape, self.agent, failure) or failure
+        if failure is not None:
+            raise failure
 
     def _check_nothing_is_owed(self) -> None:
         owed = self.policy.owed()
@@ -291,6 +308,7 @@ class _Replay:
             yield partial(agent.__vcr_call__, agent, tape.input(root), tape.call(root))
 
     def _function_calls(self) -> Iterator[Callable[[], Any]]:
+        self._by_guess = True
         first: int | None = 0
         while first is not None and self.tape.name(first) == self.tape.name(0):
             yield partial(one_argument(self.agent), self.tape.input(first))

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 from agent_vcr_nb.core.errors import VCRError
+from agent_vcr_nb.core.ghost import can_replay
 from agent_vcr_nb.core.lineage import session_ids
 from agent_vcr_nb.core.recording import Recording
 from agent_vcr_nb.core.resume import can_resume
 from agent_vcr_nb.core.tape import Tape
+from agent_vcr_nb.notebook.live import Tapes
 from agent_vcr_nb.verbs.agents import find_agent
-from agent_vcr_nb.verbs.catalogue import VERBS
 from agent_vcr_nb.verbs.definition import Place
 from agent_vcr_nb.verbs.files import savepoints
 
@@ -28,14 +29,17 @@ NO_AGENT = "which agent is to run? Choose one beside the buttons, or set debugge
 
 
 class Abilities:
-    """What can be done with one session; what costs time to find out is found out once for each length of it."""
+    """What can be done with one session; what costs time to find out is found out once for each state of its file."""
 
-    def __init__(self, session: str) -> None:
+    def __init__(self, session: str, tapes: Tapes) -> None:
         self.session = session
         self.sessions: list[str] = []
         """Other sessions of the folder: the parent first, then the newest."""
+        self._tapes = tapes
         self._lock = threading.Lock()
-        self._files: tuple[int, str] = (-1, "")
+        self._of: Tape | None = None
+        self._files = ""
+        self._whole: tuple[bool, str] = (False, "")
 
     def look(self, place: Place, frame: int, agent: str) -> dict[str, str]:
         """Return by button why it cannot work, empty where it can; `agent` is a name chosen, or empty.
@@ -43,37 +47,23 @@ class Abilities:
         Raises RecordingError for a session that cannot be read.
         """
         with self._lock:
-            recording = Recording(place.path(self.session))
-            try:
-                self.sessions = _others(place, recording)
-                if not len(recording):
-                    return every("no frames yet")
-                frame = min(frame, len(recording) - 1)
-                reasons = {
-                    "resume": self._rerun(place, recording, frame, agent),
-                    "compare": "" if self.sessions else "there is no other session in this folder",
-                    "rollback": self._rollback(place, len(recording)),
-                }
-                known = any(verb.name == "replay" for verb in VERBS)
-                reasons["replay"] = (
-                    self._rerun(place, recording, frame, agent) if known else "this version has no verb replay"
-                )
-                return every("") | reasons
-            finally:
-                recording.close()
-
-    def _rerun(self, place: Place, recording: Recording, frame: int, agent: str) -> str:
-        allowed, why = can_resume(Tape(recording), frame)
-        if not allowed:
-            return why
-        if agent:
-            return ""
-        return _told(lambda: find_agent(place, None, recording), NO_AGENT)
-
-    def _rollback(self, place: Place, frames: int) -> str:
-        if self._files[0] != frames:
-            self._files = (frames, _told(lambda: savepoints(place, self.session)))
-        return self._files[1]
+            tape = self._tapes.of(place.path(self.session))
+            recording = tape.recording
+            self.sessions = _others(place, recording)
+            if not len(recording):
+                return every("no frames yet")
+            if tape is not self._of:
+                self._files = _told(lambda: savepoints(place, self.session))
+                self._whole = can_replay(tape)
+                self._of = tape
+            frame = min(frame, len(recording) - 1)
+            unknown = "" if agent else _told(lambda: find_agent(place, None, recording, frame), NO_AGENT)
+            return every("") | {
+                "resume": _first_of(can_resume(tape, frame), unknown),
+                "replay": _first_of(self._whole, unknown),
+                "compare": "" if self.sessions else "there is no other session in this folder",
+                "rollback": self._files,
+            }
 
 
 def every(reason: str) -> dict[str, str]:
@@ -84,6 +74,11 @@ def every(reason: str) -> dict[str, str]:
 def label_of(name: str) -> str:
     """Return what stands on a button."""
     return next((str(action["label"]) for action in ACTIONS if action["name"] == name), name)
+
+
+def _first_of(allowed: tuple[bool, str], unknown: str) -> str:
+    can, why = allowed
+    return unknown if can else why
 
 
 def _told(attempt: Callable[[], Any], instead: str = "") -> str:

@@ -19,7 +19,7 @@ from agent_vcr_nb.notebook.follower import Follower
 from agent_vcr_nb.notebook.guarded import STATIC, GuardedWidget, in_words
 from agent_vcr_nb.notebook.job import Ended, Job
 from agent_vcr_nb.notebook.later import Later
-from agent_vcr_nb.notebook.live import agent_names
+from agent_vcr_nb.notebook.live import Tapes, agent_names
 from agent_vcr_nb.notebook.looks import plain, shortened
 from agent_vcr_nb.notebook.source import Source
 from agent_vcr_nb.verbs.catalogue import VERBS
@@ -59,7 +59,8 @@ class ActionBar(GuardedWidget):
     ).tag(sync=True)
     printed = traitlets.Unicode("", help="The end of what the agent printed.").tag(sync=True)
 
-    def __init__(self, source: Source, place_of: PlaceOf, **traits: Any) -> None:
+    def __init__(self, source: Source, place_of: PlaceOf, tapes: Tapes | None = None, **traits: Any) -> None:
+        self._tapes = tapes or Tapes()
         self.source = source
         self.place_of = place_of
         self.job: Job | None = None
@@ -68,7 +69,7 @@ class ActionBar(GuardedWidget):
         self.on_compared: Callable[[str, str], None] = lambda a, b: None
         """Called with two sessions that were compared."""
         super().__init__(**traits)
-        self._abilities = Abilities(source.session_id)
+        self._abilities = Abilities(source.session_id, self._tapes)
         self._looking = Later(self._look, self.explain, LOOK_SECONDS)
         self.abilities = [{**action, "reason": "being looked at"} for action in ACTIONS]
         self.handlers = {
@@ -84,7 +85,7 @@ class ActionBar(GuardedWidget):
         """Be about another run."""
         with self.lock:
             self.source = source
-            self._abilities = Abilities(source.session_id)
+            self._abilities = Abilities(source.session_id, self._tapes)
             self.epoch += 1
             self.look_soon()
 
@@ -138,7 +139,8 @@ class ActionBar(GuardedWidget):
             return self._do(name, lambda job: self._run_verb("fork", job, **words), self._show_session)
         if name in RERUN:
             agent = {"agent": self.agent} if self.agent else {}
-            return self._do(name, lambda job: self._run_verb(name, job, **words, **agent), self._show_session)
+            shown = _replayed if name == "replay" else self._show_session
+            return self._do(name, lambda job: self._run_verb(name, job, **words, **agent), shown)
         raise UsageError(f"no button {name!r}: expected one of {', '.join(a['name'] for a in ACTIONS)}")
 
     def confirm(self) -> Job:
@@ -166,8 +168,8 @@ class ActionBar(GuardedWidget):
             job = self.job = Job(name, work, lambda ended: self._finish(ended, shown))
             self._progress = Follower(self._tell_progress, self.explain)
             self.progress = self._progress_of(job)
+            self._progress.start()  # first: a quick job stops it at once
             job.start()
-            self._progress.start()
             self.look_soon()
         return job
 
@@ -217,12 +219,11 @@ class ActionBar(GuardedWidget):
 
     def _outcome_of(self, job: Job, ended: Ended, shown: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
         if ended.cancelled:
-            if ended.session:
-                self.on_session(ended.session, self.frame)
+            made = ended.session if job.name == "resume" else ""
+            if made:
+                self.on_session(made, self.frame)
             counts = f"{job.served} steps served and {job.executed} executed before that"
-            kept = (
-                f"{ended.session} keeps them: resume at any of its frames" if ended.session else "nothing was written"
-            )
+            kept = f"{made} keeps them: resume at any frame of it" if made else "nothing was kept"
             return {"kind": "cancelled", "title": f"{label_of(job.name)}: cancelled", "text": f"{counts}; {kept}."}
         if ended.error is not None:
             return {"kind": "error", "title": f"{label_of(job.name)} failed", "text": in_words(ended.error)}
@@ -283,6 +284,15 @@ def _planned(result: Any, session: str, frame: int) -> dict[str, Any]:
         "session": session,
         "frame": frame,
     }
+
+
+def _replayed(result: Any) -> dict[str, Any]:
+    """Tell what a ghost replay served; it leaves no session."""
+    failed = bool(result.exit_code)
+    title = f"{result.session_id}: replayed, nothing executed{', failed as recorded' if failed else ''}"
+    text = click.unstyle(result.text())
+    kind = "failed" if failed else "ok"
+    return {"kind": kind, "title": title, "text": text, "session": result.session_id, "frame": 0}
 
 
 def _rolled_back(result: Any) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 from uuid import uuid4
@@ -61,6 +61,24 @@ class ChartView(ipywidgets.VBox):
         except Exception as error:
             self.problem.value = f'<p class="vcr-problem">{escape(plain(in_words(error)))}</p>'
 
+    def redraw(self, traces: Iterable[Mapping[str, Any]], layout: Callable[[Any], None]) -> None:
+        """Give each trace of the figure its values; `layout` changes the layout.
+
+        Traces are updated together only where the same of their values have changed: from the others Plotly's model
+        in the page would take what they have, and show them so in a tab that is opened again.
+        """
+        groups: dict[tuple[str, ...], list[tuple[Any, Mapping[str, Any]]]] = {}
+        for trace, values in zip(self.figure.data, traces, strict=True):
+            changed = tuple(name for name, value in values.items() if not _is_same(trace[name], value))
+            groups.setdefault(changed, []).append((trace, values))
+        for changed, members in groups.items():
+            with self.figure.batch_update():
+                for trace, values in members:
+                    for name in changed:
+                        trace[name] = values[name]
+        with self.figure.batch_update():
+            layout(self.figure.layout)
+
     def save(self) -> None:
         """Bring the saved form up to date where the view is on show."""
         if self._handle is not None:
@@ -73,3 +91,9 @@ class ChartView(ipywidgets.VBox):
     def _ipython_display_(self) -> None:
         display_widget(self)
         self._handle = display_saved(self.saved(), self._css_class)
+
+
+def _is_same(before: Any, now: Any) -> bool:
+    if isinstance(now, list):
+        return before is not None and list(before) == now
+    return bool(before == now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -16,16 +16,14 @@ from IPython.display import DisplayHandle, display
 from agent_vcr_nb.core.errors import UsageError
 from agent_vcr_nb.core.lineage import find_session
 from agent_vcr_nb.core.player import VCRPlayer
-from agent_vcr_nb.core.recording import Recording
-from agent_vcr_nb.core.tape import Tape
 from agent_vcr_nb.notebook.actions import ActionBar, folder_of
-from agent_vcr_nb.notebook.edits import Patch
+from agent_vcr_nb.notebook.edits import EditBook, Patch
 from agent_vcr_nb.notebook.feed import News
 from agent_vcr_nb.notebook.in_marimo import stacked
 from agent_vcr_nb.notebook.later import Later
-from agent_vcr_nb.notebook.live import live_agent
+from agent_vcr_nb.notebook.live import Tapes, live_agent
 from agent_vcr_nb.notebook.recorded import PlayerSource
-from agent_vcr_nb.notebook.saved import SavedView, saved_view
+from agent_vcr_nb.notebook.saved import Part, SavedView, saved_view
 from agent_vcr_nb.notebook.saved_parts import SavedParts
 from agent_vcr_nb.notebook.scrubber import FrameScrubber
 from agent_vcr_nb.notebook.source import Source
@@ -36,6 +34,8 @@ from agent_vcr_nb.verbs.definition import Place
 
 SAVE_SECONDS = 0.7
 """How long the selection rests before the view that is saved with the notebook is drawn anew."""
+AT_ONCE = 2_000
+"""Frames up to which the saved view has forks and cost from the start; of longer runs they come a moment later."""
 FOLLOW_SECONDS = 0.25
 """How long it rests before graph and ledger follow it."""
 
@@ -47,6 +47,7 @@ class VCRDebugger(traitlets.HasTraits):
         source: the run, such as ``PlayerSource(player)``.
         agent: what the button Resume runs; None for the function of this kernel that the recording began with.
         views: fork graph, ledger and findings that are shown elsewhere as well; None for its own.
+        book: edits that are made elsewhere as well; None for its own.
 
     Make one and `load` or `open` other runs into it: each widget carries its program (1 MB for the tree) to the browser
     once. Beside the widgets it leaves a view in the notebook that needs neither kernel nor scripts; the page hides it
@@ -56,17 +57,20 @@ class VCRDebugger(traitlets.HasTraits):
     frame = traitlets.Int(0, help="Number of the selected frame; the same as ``scrubber.frame``.")
     session = traitlets.Unicode("", read_only=True, help="Name of the session on show.")
 
-    def __init__(self, source: Source, agent: Any = None, views: Views | None = None) -> None:
+    def __init__(
+        self, source: Source, agent: Any = None, views: Views | None = None, book: EditBook | None = None
+    ) -> None:
         super().__init__()
         self.source, self.agent = source, agent
         self.on_session: Callable[[str, int], None] = lambda session, frame: None
         """Called with session and frame when another session was selected in the debugger."""
         self._group = uuid4().hex
+        self._tapes = Tapes()
         self._lock = RLock()
         shared: dict[str, Any] = {"group": self._group, "lock": self._lock}
         self.scrubber = FrameScrubber(source, **shared)
-        self.actions = ActionBar(source, self.place_of, **shared)
-        self.tree = StateTree(source, **shared)
+        self.actions = ActionBar(source, self.place_of, self._tapes, **shared)
+        self.tree = StateTree(source, book=book, **shared)
         self.views = views or Views(self.open)
         self.tabs = Tabs(self.views, self._player, lambda: self.frame)
         self.box = ipywidgets.VBox([self.scrubber, self.actions, self.tree, self.tabs])
@@ -79,7 +83,7 @@ class VCRDebugger(traitlets.HasTraits):
         self.actions.on_session = self.open
         self.actions.on_compared = self.tabs.compare
         self.set_trait("session", source.session_id)
-        traitlets.link((self, "frame"), (self.scrubber, "frame"))
+        traitlets.link((self.scrubber, "frame"), (self, "frame"))
         # One way: the page tells these itself, so that a busy kernel is not missed.
         traitlets.dlink((self.scrubber, "frame"), (self.tree, "frame"))
         traitlets.dlink((self.scrubber, "frame"), (self.actions, "frame"))
@@ -120,11 +124,7 @@ class VCRDebugger(traitlets.HasTraits):
         names: Mapping[str, Any] = shell.user_ns if shell is not None else {}
         agent = self.agent
         if agent is None:
-            recording = Recording(find_session(session, folder))
-            try:
-                agent = live_agent(Tape(recording), frame)
-            finally:
-                recording.close()
+            agent = live_agent(self._tapes.of(find_session(session, folder)), frame)
         return Place(folder, session, agents=names, agent=agent, patch=self._patch_of)
 
     def _patch_of(self, session: str, frame: int) -> Patch:
@@ -188,7 +188,9 @@ class VCRDebugger(traitlets.HasTraits):
     def _ipython_display_(self) -> None:
         bundle = self.box._repr_mimebundle_()
         display({**bundle, "text/plain": f"VCRDebugger({self.session!r})"}, raw=True)
-        self._saved = display(self._view().bundle(), raw=True, display_id=uuid4().hex)
+        parts = self._saved_parts() if self.source.count <= AT_ONCE else []
+        self._saved = display(self._view(parts).bundle(), raw=True, display_id=uuid4().hex)
+        self._save_soon()
 
     def _display_(self) -> Any:
         """Return what marimo shows."""
@@ -210,11 +212,13 @@ class VCRDebugger(traitlets.HasTraits):
 
     def _draw_saved(self) -> None:
         if self._saved is not None:
-            self._saved.update(self._view().bundle(), raw=True)
+            self._saved.update(self._view(self._saved_parts()).bundle(), raw=True)
 
-    def _view(self) -> SavedView:
+    def _saved_parts(self) -> list[Part]:
         folder = folder_of(self.source)
-        parts = [] if folder is None else self._parts.of(Place(folder, self.session), self.session)
+        return [] if folder is None else self._parts.of(Place(folder, self.session), self.session)
+
+    def _view(self, parts: Sequence[Part]) -> SavedView:
         with self._lock:
             return saved_view(
                 self.scrubber.feed, self.frame, self.pending_edit(self.frame) or [], f"vcr-saved-{self._group}", parts

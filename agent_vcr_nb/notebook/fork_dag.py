@@ -154,20 +154,21 @@ class ForkDAG(ChartView):
             self.graph.nodes[lane.info.session_id]["pos"] = (lane.ends_at, -lane.number)
         sums = {lane.info.session_id: self._sum(lane.info) for lane in self.lanes.shown}
         traces = [*_lines(self.lanes), _chosen(self.lanes, self.session, self.frame), *_nodes(self.lanes, sums)]
-        rows = len(self.lanes.shown) + bool(self.lanes.folded)
-        # Every trace of markers gets its size in the one update: one that does not would lose its own.
-        with self.figure.batch_update():
-            for trace, values in zip(self.figure.data, traces, strict=True):
-                for name, value in values.items():
-                    trace[name] = value
-            self.figure.layout.annotations = _arrows(self.lanes)
-            self.figure.layout.height = 110 + LANE_PIXELS * max(2, rows)
-            self.figure.layout.yaxis.update(
-                tickvals=[-lane.number for lane in self.lanes.shown],
-                ticktext=[_label(lane, self.session) for lane in self.lanes.shown],
-                range=[0.2 - max(2, rows), 0.7],
-            )
+        self.redraw(traces, self._arrange)
         self.details.value = self._described()
+
+    def _arrange(self, layout: Any) -> None:
+        lanes = self.lanes
+        rows = max(2, len(lanes.shown) + bool(lanes.folded))
+        longest = max([lane.ends_at for lane in lanes.shown], default=0)
+        layout.xaxis.dtick = 1 if longest <= 20 else None  # there is no half a frame
+        layout.annotations = _arrows(lanes)
+        layout.height = 110 + LANE_PIXELS * rows
+        layout.yaxis.update(
+            tickvals=[-lane.number for lane in lanes.shown],
+            ticktext=[_label(lane, self.session) for lane in lanes.shown],
+            range=[0.2 - rows, 0.7],
+        )
 
     def _sum(self, info: SessionInfo) -> Totals:
         """Return what a session spent itself; read again only when its file has changed."""

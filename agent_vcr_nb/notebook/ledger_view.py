@@ -136,21 +136,17 @@ class CostLedgerView(ChartView):
         rows = self._rows()
         names = {provenance: _bars(rows, self.by, self.measure, provenance) for provenance in PROVENANCES}
         strange = [row for row in rows if _amount(row, self.measure) is None]
-        with self.figure.batch_update():
-            for trace in self.figure.data:
-                values = names.get(trace.name) or _unknown(strange, self.by, self.measure)
-                for name, value in values.items():
-                    trace[name] = value
-            self.figure.layout.xaxis.update(
-                type="linear" if self.by == "frame" else "category", title={"text": self.by}
-            )
-            self.figure.layout.shapes = self._mark()
-            money = self.measure == "cost"
-            self.figure.layout.yaxis.update(
-                title={"text": "US dollars" if money else "tokens", "standoff": 14}, tickprefix="$" if money else ""
-            )
+        unknown = _unknown(strange, self.by, self.measure)
+        self.redraw([names.get(trace.name, unknown) for trace in self.figure.data], self._arrange)
         self.sums.value = "".join(f"<p>{line}</p>" for line in self._sums())
         self.table.value = f'<div class="vcr-scroll">{_table(rows, self.by)}</div>'
+
+    def _arrange(self, layout: Any) -> None:
+        layout.xaxis.update(type="linear" if self.by == "frame" else "category", title={"text": self.by})
+        layout.shapes = self._mark()
+        money = self.measure == "cost"
+        title = {"text": "US dollars" if money else "tokens", "standoff": 14}
+        layout.yaxis.update(title=title, tickprefix="$" if money else "")
 
     def _sums(self) -> list[str]:
         ledger = self.ledger

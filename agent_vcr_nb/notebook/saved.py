@@ -31,10 +31,10 @@ LOOKS = {
     "tool": ("T", "#00795a"),
     "llm": ("L", "#a65f00"),
     "checkpoint": ("C", "#6b7280"),
-    "error": ("E", "#c43c00"),
+    "error": ("E", "#a3001b"),
 }
 UNKNOWN = ("?", "#737373")
-FAILED = "#c43c00"
+FAILED = "#a3001b"
 
 
 class SavedView(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import click
 
@@ -11,8 +12,9 @@ from agent_vcr_nb.core.lineage import find_session, session_ids
 from agent_vcr_nb.notebook.looks import plain
 from agent_vcr_nb.notebook.saved import Part
 from agent_vcr_nb.verbs.definition import Place, Result
-from agent_vcr_nb.verbs.sessions import dag, ledger
+from agent_vcr_nb.verbs.sessions import LedgerShown, dag, ledger
 
+MOST_CALLS = 100
 MOST_SESSIONS = 300
 """Sessions in a folder whose tree of forks is drawn; of more it would take longer than a rest of the selection."""
 
@@ -36,9 +38,14 @@ class SavedParts:
             forks = f"{len(names)} sessions: %vcr dag shows them"
             if len(names) <= MOST_SESSIONS:
                 forks = _told(lambda: dag(place, session))
-            self._parts = [Part("Forks", forks), Part("Cost", _told(lambda: ledger(place, session)))]
+            self._parts = [Part("Forks", forks), Part("Cost", _told(lambda: _shortened(ledger(place, session))))]
             self._key = key
         return self._parts
+
+
+def _shortened(shown: LedgerShown) -> LedgerShown:
+    """Return a ledger with its sums and its first calls: a table of thousands takes seconds to write."""
+    return LedgerShown(replace(shown.ledger, entries=shown.ledger.entries[:MOST_CALLS]))
 
 
 def _told(verb: Callable[[], Result]) -> str:

@@ -15,9 +15,11 @@ from agent_vcr_nb.notebook.displaying import display_widget
 
 if TYPE_CHECKING:
     from agent_vcr_nb.core.player import VCRPlayer
+    from agent_vcr_nb.notebook.expression_plot import ExpressionPlot
     from agent_vcr_nb.notebook.findings_table import FindingsTable
     from agent_vcr_nb.notebook.fork_dag import ForkDAG
     from agent_vcr_nb.notebook.ledger_view import CostLedgerView
+    from agent_vcr_nb.verbs.printing import Printed
 
 NO_FINDINGS = (
     "Nothing is recorded here. Sentinel(recorder) records what it finds in the files of an agent while it runs; "
@@ -33,6 +35,7 @@ class Views:
         self.dag: ForkDAG | None = None
         self.ledger: CostLedgerView | None = None
         self.findings: FindingsTable | None = None
+        self.plot: ExpressionPlot | None = None
         self._recorded_in = ""
         """The session whose recorded findings are on show; empty where others are."""
 
@@ -105,6 +108,19 @@ class Views:
     def show_findings(self, findings: Iterable[Mapping[str, Any]], player: VCRPlayer | None) -> None:
         """Show findings; a session says which of its frames wrote a file."""
         display_widget(self.findings_of(findings, player))
+
+    def show_plot(self, printed: Printed) -> None:
+        """Show the values of an expression by frame, where they are numbers."""
+        from agent_vcr_nb.notebook.expression_plot import ExpressionPlot
+
+        if len(printed.numbers) < 2:
+            return
+        if self.plot is None:
+            self.plot = plot = ExpressionPlot(printed)
+            plot.on_choose = lambda session, frame: self.choose(session, frame)
+        else:
+            self.plot.load(printed)
+        display_widget(self.plot)
 
     # --------------------------------------------------------------------------------------------- linked
 

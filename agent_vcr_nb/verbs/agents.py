@@ -86,7 +86,7 @@ class Script:
         """Yield what runs the program again, once for each time that it was recorded."""
         for began in (0, *(int(line["frames"]) for line in tape.recording.others(RUN))):
             if began < len(tape.heads):
-                yield partial(run_script, _command(tape, began))
+                yield partial(_run_to_its_end, _command(tape, began))
 
     def __vcr_resume__(self, recorder: VCRRecorder, tape: Tape, policy: ResumePolicy) -> None:
         """Run the program; its steps are served or run as the policy says."""
@@ -94,7 +94,20 @@ class Script:
         began = _run_of(tape, policy.target)
         copy_before(recorder, tape, began)
         policy.copied(began)
+        _run_to_its_end(command)
+
+
+class ProgramError(Exception):
+    """A program that was run again has exited with an error."""
+
+
+def _run_to_its_end(command: Sequence[str]) -> None:
+    """Run a program again; one that exits with an error has failed, as an agent fails that raises."""
+    try:
         run_script(command)
+    except SystemExit as end:
+        if end.code not in (None, 0):
+            raise ProgramError(f"the program exited with {end.code}") from None
 
 
 def _command(tape: Tape, frame: int) -> list[str]:

@@ -43,7 +43,7 @@ class Place:
     patch: Callable[[str, int], Sequence[Mapping[str, Any]]] | None = None
     """Gives the patch that was made in a widget for (session, frame)."""
     recorder: Callable[[Path], VCRRecorder] | None = None
-    """Makes the recorder that a resume writes its fork with, in a folder: one that a face watches and can cancel."""
+    """Makes the recorder of a resume or replay, in a folder: one that a face watches and can cancel."""
     show: Callable[[str], None] | None = None
     """Shows what a verb has to say while it works; None for silence."""
     complain: Callable[[str], None] | None = None
@@ -61,7 +61,8 @@ class Place:
         return VCRPlayer.load(self.path(session))
 
 
-Kind: TypeAlias = Literal["session", "text", "number", "path", "choice", "words"]
+Kind: TypeAlias = Literal["session", "text", "number", "path", "choice", "words", "value", "expression"]
+"""A ``value`` may begin with a dash, as -1 does; an ``expression`` is the rest of a magic's line as it stands."""
 
 
 @dataclass(frozen=True, slots=True)

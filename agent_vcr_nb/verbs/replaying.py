@@ -73,7 +73,7 @@ def replay_run(
     install()
     runner = find_agent(place, agent, player.recording)
     began = time.perf_counter()
-    outcome_of = replay(player.recording, runner, volatile=volatile)
+    outcome_of = replay(player.recording, runner, volatile=volatile, recorder=place.recorder)
     replay_ms = (time.perf_counter() - began) * 1000
     error = outcome_of.error
     return ReplayedRun(

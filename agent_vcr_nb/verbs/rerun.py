@@ -291,7 +291,8 @@ def _edit(
     tree = recording.state(frame, "input") if assignments else None
     for word in assignments:
         target, value = _pair(word, "set")
-        if target.startswith("/"):
+        # A patch is applied after the overrides: where there is one, what the user says last joins it.
+        if target.startswith("/") or operations:
             operations.append(setting(tree, target, value))
         else:
             overrides[target] = decode(value)
