@@ -169,20 +169,21 @@ def _beside_mlflow() -> list[Row]:
         return [not_measured(name, "no Chromium", "") for name in names]
     try:
         with _lab(chromium) as lab, mlflow_view.tracking_server(lab) as show:
-            found = []
+            found: list[tuple[float, float | None]] = []
             for cell, frames in ((1, SHORT_FRAMES), (2, LONG_FRAMES)):
                 _, paint = _first_paint(lab, f"beside{frames}.ipynb", cell, frames)
                 step = median(lab.page.evaluate(_STEP, 20))
-                found += [(paint, step), show(frames)]
+                found += zip((paint, step), show(frames) or (None, None), strict=True)
     except NotInstalled as why:
         return [not_measured(name, str(why), "") for name in names]
-    pairs = [
-        pair for ours, theirs in zip(found[::2], found[1::2], strict=True) for pair in zip(ours, theirs, strict=True)
-    ]
-    return [
-        compared(name, seconds(ours), seconds(theirs), ours / theirs, None)
-        for name, (ours, theirs) in zip(names, pairs, strict=True)
-    ]
+    return [_beside(name, *pair) for name, pair in zip(names, found, strict=True)]
+
+
+def _beside(name: str, ours: float, theirs: float | None) -> Row:
+    if theirs is None:
+        other = f"no trace after {mlflow_view.EXPORT_SECONDS} s"
+        return {"work": name, "ours": seconds(ours), "other": other, "ratio": None, "bar": "", "ok": None}
+    return compared(name, seconds(ours), seconds(theirs), ours / theirs, None)
 
 
 def _chromium() -> str | None:
