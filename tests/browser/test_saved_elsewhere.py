@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+
 import bleach
 import nbformat
 import pytest
@@ -82,9 +84,9 @@ def scriptless(chromium):
 
 
 def test_nbconvert_html_shows_the_run_without_scripts(saved, scriptless, tmp_path, picture):
-    html, _ = HTMLExporter().from_notebook_node(without_widget_state(saved))
+    page, _ = HTMLExporter().from_notebook_node(without_widget_state(saved))
     path = tmp_path / "saved.html"
-    path.write_text(html)
+    path.write_text(page)
     scriptless.goto(path.as_uri())
     shows_the_run(scriptless)
     picture("nbconvert", of=scriptless)
@@ -98,6 +100,14 @@ def test_what_a_sanitiser_leaves_shows_the_run(saved, scriptless, tmp_path, pict
     scriptless.goto(path.as_uri())
     shows_the_run(scriptless)
     picture("sanitised", of=scriptless)
+
+
+def test_the_debuggers_own_view_holds_timeline_state_forks_and_cost(saved):
+    views = [out.data for cell in saved.cells for out in cell.outputs if "text/html" in out.get("data", {})]
+    debugger = next(data for data in views if "State before frame" in data["text/html"])
+    for form in (debugger["text/html"], debugger["text/plain"]):
+        for words in ("turned: 10 frames, 0 failed", "from before frame 7", "$0.000630", "$0.001470", '"turn": 0'):
+            assert words in html.unescape(form), words
 
 
 def test_each_html_form_stands_beside_a_text_form(saved):
