@@ -85,7 +85,9 @@ def _print_version(context: click.Context, _parameter: click.Parameter, value: b
 
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="\b\nExample:\n  vcr record -- python app.py && vcr ls && vcr show my_run",
+    epilog="\b\nExample:\n  vcr record -- python app.py && vcr ls && vcr show my_run\n"
+    "\b\nTab completion of words, options, sessions, frames, steps and state paths (bash; also zsh, fish):\n"
+    '  eval "$(_VCR_COMPLETE=bash_source vcr)"',
 )
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show it.")
 def main() -> None:

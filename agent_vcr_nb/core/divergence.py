@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agent_vcr_nb.core.encoding import Json
+from agent_vcr_nb.core.encoding import Json, escape
 from agent_vcr_nb.core.errors import FrameNotFoundError, RecordingError
 from agent_vcr_nb.core.query import deep_changes
 from agent_vcr_nb.core.recording import Recording
@@ -32,9 +33,14 @@ class FramePair:
         return {name: getattr(self, name) for name in self.__slots__} | {"changes": list(self.changes)}
 
 
-def align(a: Recording, b: Recording) -> list[FramePair]:
-    """Return the steps of two runs side by side, in the order of the first run, then those only in the second."""
+def align(a: Recording, b: Recording, *, ignore: Sequence[str] = ()) -> list[FramePair]:
+    """Return the steps of two runs side by side, in the order of the first run, then those only in the second.
+
+    States may differ at the places in `ignore` and inside them: JSON Pointers, in which ``*`` stands for any key or
+    number, or names of top-level keys.
+    """
     one, other = Tape(a), Tape(b)
+    ignored = [_tokens(path) for path in ignore]
     pairs, seen = [], set()
     for number, head in enumerate(one.heads):
         if head is None:
@@ -45,7 +51,7 @@ def align(a: Recording, b: Recording) -> list[FramePair]:
         if match is None:
             pairs.append(FramePair(key, str(head.get("node_name", "")), number, None, "only_a"))
         else:
-            verdict, changes = _verdict(one, number, other, match)
+            verdict, changes = _verdict(one, number, other, match, ignored)
             pairs.append(FramePair(key, str(head.get("node_name", "")), number, match, verdict, tuple(changes)))
     for number, head in enumerate(other.heads):
         if head is not None and other.key(number) not in seen:
@@ -53,18 +59,33 @@ def align(a: Recording, b: Recording) -> list[FramePair]:
     return pairs
 
 
-def _verdict(one: Tape, number: int, other: Tape, match: int) -> tuple[str, list[dict[str, Any]]]:
-    changes = _changes(one, number, other, match, "input")
+def _verdict(
+    one: Tape, number: int, other: Tape, match: int, ignored: list[list[str]]
+) -> tuple[str, list[dict[str, Any]]]:
+    changes = _changes(one, number, other, match, "input", ignored)
     if changes:
         return "input", changes
     if one.status(number) is not other.status(match):
         return "outcome", []
-    changes = _changes(one, number, other, match, "output")
+    changes = _changes(one, number, other, match, "output", ignored)
     return ("output", changes) if changes else ("same", [])
 
 
-def _changes(one: Tape, number: int, other: Tape, match: int, side: str) -> list[dict[str, Any]]:
-    return deep_changes(_state(one, number, side), _state(other, match, side))
+def _changes(
+    one: Tape, number: int, other: Tape, match: int, side: str, ignored: list[list[str]]
+) -> list[dict[str, Any]]:
+    changes = deep_changes(_state(one, number, side), _state(other, match, side))
+    return [change for change in changes if not any(_is_at(change["path"], place) for place in ignored)]
+
+
+def _tokens(path: str) -> list[str]:
+    return path.split("/")[1:] if path.startswith("/") else [escape(path)]
+
+
+def _is_at(path: str, place: list[str]) -> bool:
+    """Tell whether a path leads to a place or into it."""
+    tokens = path.split("/")[1:]
+    return len(tokens) >= len(place) and all(mine in ("*", its) for mine, its in zip(place, tokens, strict=False))
 
 
 def _state(tape: Tape, number: int, side: str) -> Json:

@@ -9,10 +9,13 @@
     │   └── ImportFormatError    3  a foreign recording that cannot be read: file and place
     ├── CannotResumeError        3  the recording or the agent does not allow it, with the reason
     ├── DivergedError            3  the agent departed from its recording before the resume point
+    │   └── StaleRecordingError  3  a ghost replay met a step that is not as recorded; it was not run
+    ├── CannotCompareError       3  two runs that cannot be held against each other, with the reason
     ├── WorkspaceError           3  file transactions
     └── RecordedStepError        -  stands for a recorded exception whose class is not known here
 
 A message names the thing, what was found, what was expected and the next step. Faces print it unchanged.
+`Cancelled` stands beside the tree: it ends a run as KeyboardInterrupt does.
 """
 
 from __future__ import annotations
@@ -56,6 +59,10 @@ class CannotResumeError(VCRError):
     """A resume that the recording or the agent does not allow."""
 
 
+class CannotCompareError(VCRError):
+    """Two runs that cannot be held against each other."""
+
+
 class WorkspaceError(VCRError):
     """A file transaction that was refused or could not be finished."""
 
@@ -74,6 +81,10 @@ class DivergedError(VCRError):
         super().__init__(f"{session} {place}: expected {expected}, found {found}. {next_step}")
 
 
+class StaleRecordingError(DivergedError):
+    """A ghost replay met something that is not as recorded; it was not run, and nothing after it."""
+
+
 class RecordedStepError(Exception):
     """A recorded exception is raised again, and its class is not known in this process.
 
@@ -83,3 +94,10 @@ class RecordedStepError(Exception):
     def __init__(self, type_name: str, message: str) -> None:
         self.type_name = type_name
         super().__init__(f"{type_name}: {message}")
+
+
+class Cancelled(BaseException):
+    """The user ended the run. No ``except Exception`` of an agent stops it, as with KeyboardInterrupt."""
+
+    def __init__(self, words: str = "the run was cancelled by the user") -> None:
+        super().__init__(words)

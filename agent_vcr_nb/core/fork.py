@@ -12,6 +12,9 @@ from agent_vcr_nb.core.recorder import VCRRecorder
 from agent_vcr_nb.core.recording import Recording
 from agent_vcr_nb.core.tape import Tape
 
+RUN = "run"
+"""Kind of the line with which another run of a program begins in a session: its command, and the frames before it."""
+
 
 def free_fork_id(directory: Path, parent: str) -> str:
     """Return the first of ``<parent>-fork1``, ``-fork2`` … that no session has."""
@@ -22,6 +25,15 @@ def free_fork_id(directory: Path, parent: str) -> str:
     return f"{stem}-fork{number}"
 
 
+def command_at(recording: Recording, frame: int) -> list[str]:
+    """Return the command that recorded a frame; empty where no `vcr record` did. A session may hold several runs."""
+    command = (recording.header.get("metadata") or {}).get("command") or []
+    for line in recording.others(RUN):
+        if int(line["frames"]) <= frame:
+            command = line["command"]
+    return [str(word) for word in command]
+
+
 def inherited_metadata(recording: Recording) -> dict[str, Any]:
     """Return what a fork's header takes over: how to run the agent again, where the recording tells."""
     command = (recording.header.get("metadata") or {}).get("command")
@@ -30,6 +42,9 @@ def inherited_metadata(recording: Recording) -> dict[str, Any]:
 
 def copy_before(recorder: VCRRecorder, tape: Tape, target: int) -> None:
     """Write the frames before `target` into the recorder's session as replayed, under their own keys."""
+    for line in tape.recording.others(RUN):
+        if int(line["frames"]) <= target:
+            recorder.note(RUN, line)
     wanted = [number for number in range(target) if tape.heads[number] is not None]
     unfinished = [number for number in wanted if not tape.ended_before(number, target)]
     recorder.copy_frames(tape, wanted, tape.key, unfinished=unfinished)

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from agent_vcr_nb.core.errors import RecordingError, SessionNotFoundError
+from agent_vcr_nb.core.errors import Cancelled, RecordingError, SessionNotFoundError
 from agent_vcr_nb.core.journal import SUFFIX, is_being_written, session_path
 from agent_vcr_nb.core.recording import Recording
 
@@ -23,8 +23,8 @@ class SessionInfo:
     session_id: str
     path: Path
     outcome: str
-    """``ok``, ``error`` (the last step that ended had failed), ``running``, ``killed``, ``pending`` (a fork that
-    has not been run), ``empty`` or ``unreadable``."""
+    """``ok``, ``error`` (the last step that ended had failed), ``running``, ``killed``, ``cancelled`` (the user ended
+    the run), ``pending`` (a fork that has not been run), ``empty`` or ``unreadable``."""
     frames: int
     errors: int | None
     tokens: int | None
@@ -112,14 +112,16 @@ def _outcome(recording: Recording, *, ended: bool) -> str:
     last = max(range(segment.count), key=lambda number: segment.frame_at[number], default=None)
     if last is None:
         return "empty"
-    if any(at >= 0 > end for at, end in zip(segment.start_at, segment.frame_at, strict=True)):
-        return "pending" if ended else "killed"
     try:
         head = recording.head(last)
     except RecordingError:
-        return "error"
-    failed = head.get("status") == "error" or (head.get("metadata") or {}).get("error_type")
-    return "error" if failed else "ok"
+        head = {"status": "error"}
+    error_type = (head.get("metadata") or {}).get("error_type")
+    if error_type == Cancelled.__name__:
+        return "cancelled"
+    if any(at >= 0 > end for at, end in zip(segment.start_at, segment.frame_at, strict=True)):
+        return "pending" if ended else "killed"
+    return "error" if error_type or head.get("status") == "error" else "ok"
 
 
 def _last_line(path: Path, kind: str) -> dict[str, Any] | None:

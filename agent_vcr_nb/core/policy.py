@@ -224,6 +224,13 @@ class ResumePolicy:
         if call.key.rpartition("/")[0] in self._beside or self.tape.was_overtaken(call.key, self.target):
             self._beside.add(call.key)
             return Run()
+        damaged = next((number for number in range(self.target) if self.tape.heads[number] is None), None)
+        if damaged is not None:
+            raise CannotResumeError(
+                f"{self.tape.session_id} frame {damaged} is damaged, and may be {call.key}, which the agent asks for "
+                f"before frame {self.target}: it cannot be served. Resume at a frame before {damaged}, or record "
+                "again; `vcr verify` tells more."
+            )
         raise DivergedError(
             self.tape.session_id,
             None,

@@ -10,7 +10,6 @@ Three kinds of agent are known here; those of a framework are known by the integ
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,16 +21,12 @@ from agent_vcr_nb.core.errors import CannotResumeError, DivergedError, EditError
 from agent_vcr_nb.core.fork import copy_before, free_fork_id, inherited_metadata
 from agent_vcr_nb.core.frame import Status
 from agent_vcr_nb.core.journal import session_path
+from agent_vcr_nb.core.kinds import INTEGRATIONS, called_by_guess, check_step_names, integration_of, one_argument
 from agent_vcr_nb.core.policy import ResumeMode, ResumePolicy
 from agent_vcr_nb.core.recorder import VCRRecorder
 from agent_vcr_nb.core.recording import Recording
 from agent_vcr_nb.core.steps import choosing
 from agent_vcr_nb.core.tape import Tape
-
-INTEGRATIONS = {"langgraph": "agent_vcr_nb.integrations.langgraph.resuming"}
-"""By the package that an agent's class comes from: the module whose ``prepare(agent, tape, policy)`` checks that the
-agent can go on from the policy's target, and returns a function from recorder to result that does. It is imported when
-such an agent is resumed, never before."""
 
 __all__ = ["INTEGRATIONS", "ResumeConfig", "ResumeMode", "Resumed", "can_resume", "resume", "resume_async"]
 
@@ -89,6 +84,9 @@ def can_resume(tape: Tape, number: int) -> tuple[bool, str]:
         return False, "its line in the file is damaged"
     if len(tape.recording.segments) > 1:
         return False, "the session was written by several processes at once"
+    around = next((outer for outer in tape.ancestors(tape.key(number)) if tape.find(outer) is None), None)
+    if around is not None:
+        return False, f"the frame of {around}, which it ran inside, is damaged: `vcr verify` tells more"
     return True, ""
 
 
@@ -136,6 +134,7 @@ class _Run:
         if not allowed:
             raise CannotResumeError(f"{tape.session_id} frame {target} cannot be resumed: {reason}")
         self.agent = agent
+        check_step_names(tape, agent, [*config.inject_mocks, *config.skip_nodes])
         operations = self._checked_edit(config)
         edit = StateEdit(config.state_overrides, config.patch)
         self.policy = ResumePolicy(
@@ -205,6 +204,8 @@ class _Run:
         failure = self.policy.failure
         if failure is None and isinstance(error, CannotResumeError | EditError):
             failure = error
+        if self._by_guess and isinstance(failure, DivergedError):
+            failure = called_by_guess(self.tape, self.agent, failure) or failure
         if failure is None and not self.policy.reached:
             failure = self._not_reached(error)
         if failure is not None:
@@ -230,6 +231,8 @@ class _Run:
             next_step=self._advice,
         )
 
+    _by_guess = False
+    """The agent was called with the input of a step, because how it is called is not recorded."""
     _advice = "Pass the agent that was recorded, or one of the same steps."
 
     # -------------------------------------------------------------------------------------------- kinds of agents
@@ -238,9 +241,9 @@ class _Run:
         agent, tape, target = self.agent, self.tape, self.policy.target
         if hasattr(agent, "__vcr_resume__"):
             return lambda: agent.__vcr_resume__(self.recorder, tape, self.policy)
-        prepare = _prepare_of(agent)
-        if prepare is not None:
-            go_on = prepare(agent, tape, self.policy)
+        integration = integration_of(agent)
+        if integration is not None:
+            go_on = integration.prepare(agent, tape, self.policy)
             return lambda: go_on(self.recorder)
         if isinstance(agent, Mapping | Sequence) and not isinstance(agent, str):
             return self._plan_steps(named_steps(agent))
@@ -289,6 +292,7 @@ class _Run:
     def _plan_function(self) -> Callable[[], Any]:
         """Call the agent from its start with the first frame's input, and again for each further run it recorded."""
         agent, tape = self.agent, self.tape
+        self._by_guess = True
         self._advice = (
             f"The agent carries no @step, so it was called with the input of frame 0, whose keys are "
             f"{', '.join(tape.input(0)) or 'none'}. Put @step on it and record again if it takes something else."
@@ -300,7 +304,7 @@ class _Run:
             while first is not None:
                 problem: Exception | None = None
                 try:
-                    result = yield _one_argument(agent), tape.input(first)
+                    result = yield one_argument(agent), tape.input(first)
                 except Exception as error:
                     problem = error
                 first = self.policy.next_run(first)
@@ -365,21 +369,3 @@ class _Run:
             step.finish(value)
             state = dict(value) if isinstance(value, Mapping) else {"result": value}
         return state
-
-
-def _prepare_of(agent: Any) -> Callable[[Any, Tape, ResumePolicy], Callable[[VCRRecorder], Any]] | None:
-    """Return how the framework that an agent's class comes from resumes it, or None for plain Python."""
-    for cls in type(agent).__mro__:
-        module = INTEGRATIONS.get(cls.__module__.partition(".")[0])
-        if module is not None:
-            return importlib.import_module(module).prepare  # type: ignore[no-any-return]
-    return None
-
-
-def _one_argument(agent: Callable[..., Any]) -> Callable[[Any], Any]:
-    """Return a function of one argument: an agent that takes none is called without it."""
-    try:
-        takes = inspect.signature(agent).parameters
-    except (TypeError, ValueError):  # a builtin: it says nothing of itself
-        return agent
-    return agent if takes else lambda _: agent()

@@ -124,7 +124,9 @@ class Tape:
         root = self.key(number).split("/", 1)[0]
         return self._numbers.get(root, number)
 
-    def _ancestors(self, key: str) -> list[str]:
+    @staticmethod
+    def ancestors(key: str) -> list[str]:
+        """Return the keys of the steps that a step ran inside, outermost first."""
         parts = key.split("/")
         return ["/".join(parts[:depth]) for depth in range(1, len(parts))]
 
@@ -141,7 +143,7 @@ class Tape:
         a function does not ask for those.
         """
         target_key = self.key(target)
-        ancestors = self._ancestors(target_key)
+        ancestors = self.ancestors(target_key)
         levels = ancestors if ancestors else [""]
         lane = self.lane(target)
         branch_began = min(n for n in self._numbers.values() if self.lane(n) == lane)

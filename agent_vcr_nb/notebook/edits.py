@@ -6,8 +6,9 @@ their concatenation, with a value that was replaced twice in a row written once.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from agent_vcr_nb.core.decoding import decode, from_loaded_modules
@@ -27,6 +28,19 @@ class EditStep:
     operations: tuple[Operation, ...]
     undo: tuple[Operation, ...]
     """What the editor itself would do to take the edit back; empty when it does not say."""
+    at: float = field(default_factory=time.monotonic, compare=False)
+    """When it was made, on the clock of `time.monotonic`."""
+
+
+class EditBook:
+    """The pending edits of every session of a kernel: what the tree, ``%vcr set`` and a resume share."""
+
+    def __init__(self) -> None:
+        self._sessions: dict[str, PendingEdits] = {}
+
+    def of(self, session: str) -> PendingEdits:
+        """Return the edits that wait for a resume of a session."""
+        return self._sessions.setdefault(session, PendingEdits())
 
 
 class PendingEdits:
@@ -71,6 +85,11 @@ class PendingEdits:
         steps.pop()
         if not steps:
             del self._steps[number]
+
+    def last(self) -> tuple[int, float] | None:
+        """Return the frame that was edited last, and when; None where nothing is pending."""
+        latest = max(self._steps.items(), key=lambda item: item[1][-1].at, default=None)
+        return None if latest is None else (latest[0], latest[1][-1].at)
 
     def clear(self, number: int | None = None) -> None:
         """Drop the edits of one frame, or of all (None)."""

@@ -42,6 +42,7 @@ class FrameFeed:
         self.source = source
         self.rows: list[Row] = []
         self._running: set[int] = set()
+        self._parents_of_failed: dict[int, int | None] = {}
 
     def look(self) -> News:
         """Take in what is new in the source; the rows come from `batches`."""
@@ -49,9 +50,11 @@ class FrameFeed:
         first = len(self.rows)
         changed: list[tuple[int, Row]] = []
         for number in sorted(self._running):
-            row = row_of(self.source.summaries(number, number + 1)[0])
+            summary = self.source.summaries(number, number + 1)[0]
+            row = row_of(summary)
             if row != self.rows[number]:
                 self.rows[number] = row
+                self._note_failure(number, summary)
                 changed.append((number, row))
         self._running -= {number for number, row in changed if row[1] != RUNNING}
         return News(first, self.source.count, changed)
@@ -68,12 +71,23 @@ class FrameFeed:
         self._read(self.source.count)
         return [number for number, row in enumerate(self.rows) if row[1] == ERROR]
 
+    def opening(self) -> int:
+        """Return the frame to begin with: where the first failure arose, innermost of steps in steps; else frame 0."""
+        self._read(self.source.count)
+        passed_on = set(self._parents_of_failed.values())
+        return min((number for number in self._parents_of_failed if number not in passed_on), default=0)
+
+    def _note_failure(self, number: int, summary: dict[str, Any]) -> None:
+        if summary["status"] == "error":
+            self._parents_of_failed[number] = summary["parent"]
+
     def _read(self, stop: int) -> None:
         first = len(self.rows)
         for summary in self.source.summaries(first, stop) if first < stop else ():
             row = row_of(summary)
             if row[1] == RUNNING:
                 self._running.add(len(self.rows))
+            self._note_failure(len(self.rows), summary)
             self.rows.append(row)
 
     def details(self, at: int, stop: int) -> list[dict[str, Any]]:

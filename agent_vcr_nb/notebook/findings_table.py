@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from html import escape
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -13,7 +12,7 @@ import traitlets
 from agent_vcr_nb.core.errors import FrameNotFoundError, RecordingError, UsageError
 from agent_vcr_nb.core.player import VCRPlayer
 from agent_vcr_nb.notebook.displaying import display_saved, display_widget
-from agent_vcr_nb.notebook.guarded import GuardedWidget
+from agent_vcr_nb.notebook.guarded import STATIC, GuardedWidget
 from agent_vcr_nb.notebook.looks import plain, shortened
 
 NEEDED = ("rule", "severity", "message", "path", "line", "symbol", "key")
@@ -28,8 +27,8 @@ class FindingsTable(GuardedWidget):
     own ``frame`` comes first. Sorting and filtering are done in the page, so they work while the kernel is busy.
     """
 
-    _esm = Path(__file__).with_suffix(".js")
-    _css = Path(__file__).with_suffix(".css")
+    _esm = STATIC / "findings.js"
+    _css = STATIC / "findings.css"
     findings: traitlets.List[Any] = traitlets.List(
         help="The findings on show, with ``frame`` each; set by `load`."
     ).tag(sync=True)
@@ -41,6 +40,7 @@ class FindingsTable(GuardedWidget):
         sync=True
     )
     text = traitlets.Unicode("", help="Words that must all occur in a finding on show.").tag(sync=True)
+    hint = traitlets.Unicode("no findings", help="What stands in place of the table when it is empty.").tag(sync=True)
     sort = traitlets.Enum(
         ("severity", "rule", "place", "symbol", "message", "frame"), "severity", help="The column that orders the rows."
     ).tag(sync=True)
@@ -92,7 +92,24 @@ def frames_that_checked(player: VCRPlayer) -> dict[str, int]:
     It tells where a step named ``sentinel`` checked a file (its input holds the ``path``): the frame that the check
     ran inside wrote it, or where it ran inside none the check itself is named.
     """
-    frames: dict[str, int] = {}
+    return {path: frame for path, frame, _ in _checks(player)}
+
+
+def recorded_findings(player: VCRPlayer) -> list[dict[str, Any]]:
+    """Return what Sentinel found when it last checked each file while the session was recorded."""
+    last: dict[str, list[dict[str, Any]]] = {}
+    for path, frame, number in _checks(player):
+        try:
+            found = player.state_json(number, "output").get("findings")
+        except (FrameNotFoundError, RecordingError, AttributeError):
+            continue  # damaged, or a step of the user's that has the same name
+        rows = found if isinstance(found, list) else []
+        last[path] = [{**row, "frame": frame} for row in rows if isinstance(row, dict) and not _missing(row)]
+    return [row for rows in last.values() for row in rows]
+
+
+def _checks(player: VCRPlayer) -> Iterator[tuple[str, int, int]]:
+    """Yield (path, frame that wrote it, frame of the check) of each check of a file."""
     for number in range(len(player)):
         head = player.head(number)
         if head.get("node_name") != "sentinel":
@@ -104,12 +121,15 @@ def frames_that_checked(player: VCRPlayer) -> dict[str, int]:
         path = state.get("path") if isinstance(state, dict) else None
         if isinstance(path, str):
             parent = head.get("parent")
-            frames[path] = number if parent is None else int(parent)
-    return frames
+            yield path, number if parent is None else int(parent), number
+
+
+def _missing(finding: Mapping[str, Any]) -> list[str]:
+    return [name for name in NEEDED if name not in finding]
 
 
 def _row(finding: Mapping[str, Any], frames: Mapping[str, int]) -> dict[str, Any]:
-    missing = [name for name in NEEDED if name not in finding]
+    missing = _missing(finding)
     if missing:
         raise UsageError(f"a finding lacks {', '.join(missing)}: give dicts as Finding.to_dict() returns them")
     row = {name: plain(value) if isinstance(value, str) else value for name, value in finding.items()}

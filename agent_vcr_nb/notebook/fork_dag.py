@@ -16,10 +16,10 @@ from agent_vcr_nb.core.ledger import CostLedger, Totals
 from agent_vcr_nb.core.lineage import SessionInfo, find_session, lineage
 from agent_vcr_nb.core.player import VCRPlayer
 from agent_vcr_nb.notebook.chart_view import ChartView
+from agent_vcr_nb.notebook.comparison import compare, spent
 from agent_vcr_nb.notebook.lanes import Lane, Lanes, fold, graph_of, lay_out
 from agent_vcr_nb.notebook.looks import OUTCOMES, UNKNOWN_OUTCOME, bare_layout, hover, plain, shortened
 from agent_vcr_nb.verbs.definition import Place
-from agent_vcr_nb.verbs.frames import diff
 from agent_vcr_nb.verbs.sessions import Dag
 
 LIMIT = 30
@@ -133,6 +133,13 @@ class ForkDAG(ChartView):
             self._select(session, frame)
             self.on_choose(session, frame)
 
+    def mark(self, a: str, b: str) -> None:
+        """Compare two sessions, as clicks on both do; raises SessionNotFoundError."""
+        with self.lock:
+            self.refresh()
+            self.compared, self._clicked = (a, b), b
+            self._select(b)
+
     def unfold(self) -> None:
         """Show more of the sessions that are folded away."""
         with self.lock:
@@ -147,20 +154,21 @@ class ForkDAG(ChartView):
             self.graph.nodes[lane.info.session_id]["pos"] = (lane.ends_at, -lane.number)
         sums = {lane.info.session_id: self._sum(lane.info) for lane in self.lanes.shown}
         traces = [*_lines(self.lanes), _chosen(self.lanes, self.session, self.frame), *_nodes(self.lanes, sums)]
-        rows = len(self.lanes.shown) + bool(self.lanes.folded)
-        # Every trace of markers gets its size in the one update: one that does not would lose its own.
-        with self.figure.batch_update():
-            for trace, values in zip(self.figure.data, traces, strict=True):
-                for name, value in values.items():
-                    trace[name] = value
-            self.figure.layout.annotations = _arrows(self.lanes)
-            self.figure.layout.height = 110 + LANE_PIXELS * max(2, rows)
-            self.figure.layout.yaxis.update(
-                tickvals=[-lane.number for lane in self.lanes.shown],
-                ticktext=[_label(lane, self.session) for lane in self.lanes.shown],
-                range=[0.2 - max(2, rows), 0.7],
-            )
+        self.redraw(traces, self._arrange)
         self.details.value = self._described()
+
+    def _arrange(self, layout: Any) -> None:
+        lanes = self.lanes
+        rows = max(2, len(lanes.shown) + bool(lanes.folded))
+        longest = max([lane.ends_at for lane in lanes.shown], default=0)
+        layout.xaxis.dtick = 1 if longest <= 20 else None  # there is no half a frame
+        layout.annotations = _arrows(lanes)
+        layout.height = 110 + LANE_PIXELS * rows
+        layout.yaxis.update(
+            tickvals=[-lane.number for lane in lanes.shown],
+            ticktext=[_label(lane, self.session) for lane in lanes.shown],
+            range=[0.2 - rows, 0.7],
+        )
 
     def _sum(self, info: SessionInfo) -> Totals:
         """Return what a session spent itself; read again only when its file has changed."""
@@ -183,10 +191,11 @@ class ForkDAG(ChartView):
         lines = [f"<p>{_fact(self._info(self.session), self._sum(self._info(self.session)))}</p>"]
         if self.compared:
             a, b = self.compared
-            place = Place(self.directory)
-            text = plain(_without_colour(diff(place, a, b).text()), keep_lines=True)
-            costs = [f"{plain(name)} spent {_money(self._sum(self._info(name)))}" for name in (a, b)]
-            lines.append(f"<p><strong>{escape(plain(a))} ⇄ {escape(plain(b))}</strong>: {escape(', '.join(costs))}</p>")
+            told = compare(Place(self.directory), a, b)
+            text = plain(told.text(), keep_lines=True).partition("\n\n")[2]
+            lines.append(
+                f"<p><strong>{escape(plain(a))} ⇄ {escape(plain(b))}</strong>: {escape(plain(told.summary))}</p>"
+            )
             lines.append(f'<pre class="vcr-compared">{escape(shortened(text, COMPARED_CHARACTERS))}</pre>')
         return "".join(lines)
 
@@ -323,7 +332,7 @@ def _label(lane: Lane, selected: str) -> str:
 
 def _hover(lane: Lane, total: Totals) -> str:
     info = lane.info
-    lines = [info.session_id, f"{info.outcome}, {_count(info.frames, 'frame')}, spent {_money(total)}"]
+    lines = [info.session_id, f"{info.outcome}, {_count(info.frames, 'frame')}, spent {spent(total)}"]
     if info.parent_session_id:
         lines.append(f"from {info.parent_session_id}, before frame {info.forked_from_frame}")
     if lane.through:
@@ -343,21 +352,12 @@ def _operation(operation: dict[str, Any]) -> str:
 
 def _fact(info: SessionInfo, total: Totals, *, named: bool = True) -> str:
     """Return a line on a session as HTML."""
-    parts = [f"{info.outcome}", _count(info.frames, "frame"), f"spent {_money(total)}"]
+    parts = [f"{info.outcome}", _count(info.frames, "frame"), f"spent {spent(total)}"]
     if info.parent_session_id:
         parts.append(f"from {info.parent_session_id} before frame {info.forked_from_frame}")
     text = " · ".join([*parts, *_edit(info), *([info.problem] if info.problem else [])])
     name = f"<strong>{escape(plain(info.session_id))}</strong> " if named else ""
     return name + escape(plain(text))
-
-
-def _money(total: Totals) -> str:
-    if total.calls == 0:
-        return "nothing on models"
-    if total.unknown_cost == total.calls:
-        return f"an unknown sum ({_count(total.calls, 'call')})"
-    unknown = f" and {total.unknown_cost} of {total.calls} calls of unknown cost" if total.unknown_cost else ""
-    return f"${total.cost_usd:.6f}{unknown}"
 
 
 def _count(number: int, noun: str) -> str:

@@ -1,9 +1,10 @@
-"""What a session spent and what a replay saved: sums, a bar chart over frames, nodes or models, and a table."""
+"""What a session spent and what a replay saved: sums, a bar chart by frame, node, model or session, and a table."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
@@ -12,19 +13,22 @@ import traitlets
 
 from agent_vcr_nb.core.ledger import CostLedger, Totals
 from agent_vcr_nb.notebook.chart_view import ChartView
+from agent_vcr_nb.notebook.family import Family, Member, rows_of
 from agent_vcr_nb.notebook.looks import PROVENANCES, bare_layout, hover, plain, shortened
 
 if TYPE_CHECKING:
     import pandas as pd
 
-GROUPS = ("frame", "node", "model")
+GROUPS = ("frame", "node", "model", "session", "branch")
+FAMILY = ("session", "branch")
+"""Groups of all sessions that stem from the same one as the session on show."""
 MEASURES = ("cost", "tokens")
 ROWS = 200
 """Rows of the table on show; `data` has all of them."""
 NAME_CHARACTERS = 40
 UNKNOWN_MODEL = "unknown model"
 
-_COLUMNS = {"frame": "frame", "node": "node_name", "model": "model"}
+_COLUMNS = {"frame": "frame", "node": "node_name", "model": "model", "session": "group", "branch": "group"}
 _TOKENS = ("tokens_input", "tokens_output", "tokens_cache_read", "tokens_cache_write", "tokens_reasoning", "tokens")
 _SAVED = ("replayed", "mocked")
 
@@ -32,18 +36,21 @@ _SAVED = ("replayed", "mocked")
 class CostLedgerView(ChartView):
     """See tokens and money of a session by frame, node or model; what ran live and what was saved stand apart.
 
-    A click on a frame's bar sets ``frame``. `data` is the table behind the chart, `ledger.to_pandas()` a row a call.
+    With the folder of the session also by session and by branch: a session with all that was forked from it. A click
+    on a bar calls `on_choose`; one on a frame's bar sets ``frame``. `data` is the table behind the chart,
+    `ledger.to_pandas()` a row a call.
     Make one and `load` into it: the chart brings its program (5 MB) to the browser once.
     """
 
     session = traitlets.Unicode("", read_only=True, help="Name of the session on show.")
-    frame = traitlets.Int(None, allow_none=True, help="The frame whose bar was clicked; None before.")
+    frame = traitlets.Int(None, allow_none=True, help="The selected frame, marked in the chart; None before.")
     by = traitlets.Enum(GROUPS, "frame", help="What a bar and a row of the table stand for.")
     measure = traitlets.Enum(MEASURES, "cost", help="What a bar's height shows.")
 
-    def __init__(self, ledger: CostLedger) -> None:
-        self.on_choose: Callable[[int], None] = lambda frame: None
-        """Called with the number of the frame after each click on its bar."""
+    def __init__(self, ledger: CostLedger, directory: str | Path | None = None) -> None:
+        self.on_choose: Callable[[str, int], None] = lambda session, frame: None
+        """Called with session and frame after each click on a bar of a frame, a session or a branch."""
+        self._family = Family()
         figure = _empty_figure()
         self.sums, self.table = ipywidgets.HTML(), ipywidgets.HTML()
         for trace in figure.data:
@@ -54,11 +61,12 @@ class CostLedgerView(ChartView):
         super().__init__(figure, [self.sums, choices, figure, self.table])
         traitlets.link((self, "by"), (by, "value"))
         traitlets.link((self, "measure"), (measure, "value"))
-        self.load(ledger)
+        self.load(ledger, directory)
 
-    def load(self, ledger: CostLedger) -> None:
-        """Show another ledger, or the same session's as it stands now."""
+    def load(self, ledger: CostLedger, directory: str | Path | None = None) -> None:
+        """Show another ledger, or the same session's as it stands now; `directory` has the sessions it stems from."""
         with self.lock:
+            self.directory = None if directory is None else Path(directory)
             if ledger.session_id != self.session:
                 self.frame = None
             self.ledger = ledger
@@ -72,7 +80,7 @@ class CostLedgerView(ChartView):
 
         Sums are of the calls that are known; they are missing where none is.
         """
-        frame = self.ledger.to_pandas()
+        frame = rows_of(self._members(), self.by) if self.by in FAMILY else self.ledger.to_pandas()
         frame["model"] = frame["model"].fillna(UNKNOWN_MODEL)
         frame["calls"] = 1
         frame["unknown_tokens"] = frame["tokens"].isna().astype("int64")
@@ -86,6 +94,11 @@ class CostLedgerView(ChartView):
             table = names.merge(table, on="frame")
         return table
 
+    def _members(self) -> list[Member]:
+        if self.directory is None:
+            return [Member(self.session, 0, self.ledger, (self.session,))]
+        return self._family.of(self.directory, self.session)
+
     def _rows(self) -> list[dict[str, Any]]:
         return [{str(name): value for name, value in row.items()} for row in self.data.to_dict("records")]
 
@@ -97,11 +110,25 @@ class CostLedgerView(ChartView):
             self._draw()
 
     def _on_click(self, trace: Any, points: Any, _state: Any) -> None:
-        if not points.point_inds or self.by != "frame":
+        if not points.point_inds or self.by not in ("frame", *FAMILY):
             return
         with self.explained():
-            self.frame = int(trace.customdata[points.point_inds[0]])
-            self.on_choose(self.frame)
+            session, frame = trace.customdata[points.point_inds[0]]
+            if self.by == "frame":
+                self.frame = int(frame)
+            self.on_choose(str(session) or self.session, int(frame))
+
+    @traitlets.observe("frame")
+    def _on_frame(self, _change: Any) -> None:
+        with self.explained():
+            self.figure.layout.shapes = self._mark()
+
+    def _mark(self) -> list[dict[str, Any]]:
+        """Return a line at the selected frame."""
+        if self.by != "frame" or self.frame is None or not self.ledger.entries:
+            return []
+        line = {"color": "#1976d2", "width": 1.5, "dash": "dot"}
+        return [{"type": "line", "x0": self.frame, "x1": self.frame, "yref": "paper", "y0": 0, "y1": 1, "line": line}]
 
     # --------------------------------------------------------------------------------------------- drawing
 
@@ -109,20 +136,17 @@ class CostLedgerView(ChartView):
         rows = self._rows()
         names = {provenance: _bars(rows, self.by, self.measure, provenance) for provenance in PROVENANCES}
         strange = [row for row in rows if _amount(row, self.measure) is None]
-        with self.figure.batch_update():
-            for trace in self.figure.data:
-                values = names.get(trace.name) or _unknown(strange, self.by, self.measure)
-                for name, value in values.items():
-                    trace[name] = value
-            self.figure.layout.xaxis.update(
-                type="linear" if self.by == "frame" else "category", title={"text": self.by}
-            )
-            money = self.measure == "cost"
-            self.figure.layout.yaxis.update(
-                title={"text": "US dollars" if money else "tokens", "standoff": 14}, tickprefix="$" if money else ""
-            )
+        unknown = _unknown(strange, self.by, self.measure)
+        self.redraw([names.get(trace.name, unknown) for trace in self.figure.data], self._arrange)
         self.sums.value = "".join(f"<p>{line}</p>" for line in self._sums())
         self.table.value = f'<div class="vcr-scroll">{_table(rows, self.by)}</div>'
+
+    def _arrange(self, layout: Any) -> None:
+        layout.xaxis.update(type="linear" if self.by == "frame" else "category", title={"text": self.by})
+        layout.shapes = self._mark()
+        money = self.measure == "cost"
+        title = {"text": "US dollars" if money else "tokens", "standoff": 14}
+        layout.yaxis.update(title=title, tickprefix="$" if money else "")
 
     def _sums(self) -> list[str]:
         ledger = self.ledger
@@ -183,7 +207,7 @@ def _bars(rows: list[dict[str, Any]], by: str, measure: str, provenance: str) ->
         "x": [_place(row, by) for row in kept],
         "y": [_amount(row, measure) for row in kept],
         "hovertext": [_hover(row, by) for row in kept],
-        "customdata": [row.get("frame", -1) for row in kept],
+        "customdata": [_target(row, by) for row in kept],
     }
 
 
@@ -193,8 +217,13 @@ def _unknown(rows: list[dict[str, Any]], by: str, measure: str) -> dict[str, Any
         "x": [_place(row, by) for row in rows],
         "y": [0] * len(rows),
         "hovertext": [hover([f"{measure} unknown"]) + "<br>" + _hover(row, by) for row in rows],
-        "customdata": [row.get("frame", -1) for row in rows],
+        "customdata": [_target(row, by) for row in rows],
     }
+
+
+def _target(row: dict[str, Any], by: str) -> list[Any]:
+    """Return session (empty for the one on show) and frame that a click on a bar selects."""
+    return [row["group"], 0] if by in FAMILY else ["", row.get("frame", -1)]
 
 
 def _amount(row: dict[str, Any], measure: str) -> float | int | None:

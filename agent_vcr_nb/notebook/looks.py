@@ -15,6 +15,7 @@ OUTCOMES = {
     "error": ("#d55e00", "x", "✕"),
     "running": ("#3d8fc9", "triangle-right", "▶"),
     "killed": ("#c45c9c", "cross", "✚"),
+    "cancelled": ("#b07aa1", "triangle-down", "▼"),
     "pending": ("#b8860b", "diamond", "◆"),
     "empty": ("#8a8a8a", "square", "■"),
     "unreadable": ("#8a8a8a", "hexagram", "✶"),

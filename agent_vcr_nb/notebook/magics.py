@@ -1,4 +1,4 @@
-"""``%vcr``: the words of a line to a verb, on the live objects of the kernel.
+"""``%vcr`` and ``%%vcr``: the words of a line to a verb, on the live objects of the kernel.
 
 ``%vcr`` alone shows the debugger. The session meant is the current one (the last recorded, resumed or opened) unless
 the first word names another.
@@ -8,32 +8,26 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
-from IPython.core.magic import Magics, line_magic, magics_class, no_var_expand
-from IPython.display import display
+from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
-from agent_vcr_nb.core.errors import SessionNotFoundError, UsageError, VCRError
-from agent_vcr_nb.core.journal import check_session_id
-from agent_vcr_nb.core.lineage import find_session, session_ids
-from agent_vcr_nb.core.player import VCRPlayer
-from agent_vcr_nb.core.recorder import VCRRecorder
-from agent_vcr_nb.core.steps import live_agents
-from agent_vcr_nb.core.tape import Tape
-from agent_vcr_nb.integrations.installing import install
-from agent_vcr_nb.notebook.recorded import PlayerSource
+from agent_vcr_nb.core.errors import UsageError, VCRError
+from agent_vcr_nb.notebook.completion import Completion
+from agent_vcr_nb.notebook.desk import NO_SESSION, Desk
 from agent_vcr_nb.notebook.views import Views
+from agent_vcr_nb.notebook.words import Words
 from agent_vcr_nb.verbs.catalogue import VERBS
 from agent_vcr_nb.verbs.commands import command_of
-from agent_vcr_nb.verbs.definition import Argument, Place, Result, Verb
-from agent_vcr_nb.verbs.frames import show
-from agent_vcr_nb.verbs.rerun import ResumedRun
+from agent_vcr_nb.verbs.definition import Result, Verb
 from agent_vcr_nb.verbs.text import for_terminal
+
+_CELL = re.compile(r"%%vcr(?:[ \t]+(?P<words>.*))?")
+"""The first line of a cell that is to be recorded; ``%%vcr?`` asks for help."""
 
 
 class MagicError(Exception):
@@ -41,22 +35,6 @@ class MagicError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         return [f"\x1b[31mvcr\x1b[0m {self}"]
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What a word of the notebook has to say."""
-
-    line: str
-    exit_code: int = 0
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the line."""
-        return {"said": self.line}
-
-    def text(self) -> str:
-        """Return the line."""
-        return self.line
 
 
 def _without_comment(line: str) -> str:
@@ -72,218 +50,199 @@ def _without_comment(line: str) -> str:
     return line
 
 
+def split(line: str) -> list[str]:
+    """Return the words of a line, as a shell would; raises MagicError for a quote without its end."""
+    try:
+        return shlex.split(_without_comment(line))
+    except ValueError as error:
+        raise MagicError(f"{line!r}: {error}. Quote a JSON value as in the shell: --set plan='\"x\"'") from None
+
+
+def recording_cell(lines: list[str]) -> list[str]:
+    """Return the lines of a cell with ``%%vcr NAME`` as a statement that begins to record it.
+
+    So the cell runs as any other does: with ``await``, the value of its last line, one traceback and its line numbers.
+    """
+    first = _CELL.fullmatch(lines[0].rstrip()) if lines else None
+    if first is None:
+        return lines
+    words = (first["words"] or "").strip()
+    return [f"get_ipython().run_line_magic('vcr', {f'cell {words}'.strip()!r})\n", *lines[1:]]
+
+
 @magics_class
 class VCRMagics(Magics):
-    """Holds the kernel's current session, recorder and debugger."""
+    """Reads lines, runs their verbs on the kernel's `Desk`, shows what comes of them."""
 
     def __init__(self, shell: Any) -> None:
         super().__init__(shell)
-        self.directory = Path(os.environ.get("AGENT_VCR_DIR", ".vcr"))
-        self.session: str | None = None
-        self.recorder: VCRRecorder | None = None
-        self.debugger: Any = None
-        """One for the life of the kernel: a cell that is run again shows it again."""
-        self.views = Views(self._select)
-        self._verbs = {verb.name: verb for verb in (*self._own_verbs(), *VERBS) if verb.notebook}
-        self._commands = {verb.name: command_of(verb, self._act) for verb in self._verbs.values()}
+        self.desk = Desk(Path(os.environ.get("AGENT_VCR_DIR", ".vcr")), lambda: shell.user_ns if shell else {})
+        own = Words(self.desk).verbs()
+        names = {verb.name for verb in own}
+        verbs = [*own, *(verb for verb in VERBS if verb.notebook and verb.name not in names)]
+        self.desk.verbs = {verb.name: verb for verb in verbs}
+        self._commands = {verb.name: command_of(verb, self._act) for verb in verbs}
+        self.completion = Completion(self.desk)
 
     @property
     def words(self) -> list[str]:
         """What may stand after ``%vcr``."""
-        return list(self._verbs)
+        return list(self.desk.verbs)
 
-    def _own_verbs(self) -> tuple[Verb, ...]:
-        """What only a notebook can do, because it works on the kernel's live objects."""
-        name, frame = Argument("name", required=False), Argument("frame", "number")
-        target = Argument("directory", "path", required=False)
-        return (
-            Verb("debug", self._debug, "Show the debugger of the current session, as %vcr alone does.", "%vcr"),
-            Verb("record", self._record, "Record every step from here on.", "%vcr record my_run", (name,)),
-            Verb("stop", self._stop, "End the recording.", "%vcr stop"),
-            Verb("goto", self._goto, "Select a frame in the debugger.", "%vcr goto 7", (frame,)),
-            Verb(
-                "findings", self._findings, "Check the code in a folder with Sentinel.", "%vcr findings src", (target,)
-            ),
-            Verb("help", self._help, "List the words.", "%vcr help"),
-        )
+    @property
+    def session(self) -> str | None:
+        """The current session."""
+        return self.desk.session
+
+    @property
+    def recorder(self) -> Any:
+        """What ``%vcr record`` records with, or None."""
+        return self.desk.recordings.recorder
+
+    @property
+    def debugger(self) -> Any:
+        """The debugger, or None before it was first shown."""
+        return self.desk.debugger
+
+    @property
+    def views(self) -> Views:
+        """Fork graph, ledger and findings."""
+        return self.desk.views
+
+    def run_verb(self, name: str, **words: Any) -> Result:
+        """See `Desk.run_verb`."""
+        return self.desk.run_verb(name, **words)
 
     @no_var_expand
-    @line_magic
-    def vcr(self, line: str) -> None:
-        """Record, look at any step, edit the past, resume: ``%vcr help`` lists the words."""
-        try:
-            words = shlex.split(_without_comment(line))
-        except ValueError as error:
-            raise MagicError(f"{line!r}: {error}. Quote a JSON value as in the shell: --set plan='\"x\"'") from None
-        try:
-            self._run(words)
-        except VCRError as error:
-            raise MagicError(f"{words[0] if words else ''}: {error}") from None
-        except click.ClickException as error:
-            raise MagicError(f"{words[0]}: {error.format_message()} (%vcr {words[0]} --help shows its words)") from None
+    @line_cell_magic
+    def vcr(self, line: str, cell: str | None = None) -> None:
+        """Record an agent's steps, look at any of them, edit the past, resume."""
+        if cell is not None:
+            self._run_recorded(split(line), cell)
+            return
+        name, _, rest = line.strip().partition(" ")
+        verb = self.desk.verbs.get(name)
+        as_it_stands = verb is not None and verb.arguments[-1:] and verb.arguments[-1].kind == "expression"
+        self._do([name, *self._with_expression(rest)] if as_it_stands else split(line))
 
-    def _run(self, words: list[str]) -> None:
+    def _with_expression(self, rest: str) -> list[str]:
+        """Return the words of a line that ends with an expression, which keeps its quotes and spaces."""
+        text = _without_comment(rest).strip()
+        first, _, behind = text.partition(" ")
+        if text in ("", "--help", "-h"):
+            return [text] if text else []
+        words, text = ([first], behind.strip()) if behind and self.desk.is_session(first) else ([], text)
+        if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" and text.count(text[0]) == 2:
+            text = text[1:-1]  # as it has to be written in a shell
+        return [*words, "--", text]
+
+    def _do(self, words: list[str]) -> None:
         name = words[0] if words else "debug"
+        try:
+            self._run(name, words[1:])
+        except VCRError as error:
+            raise MagicError(f"{name}: {error}") from None
+        except click.ClickException as error:
+            raise MagicError(f"{name}: {error.format_message()} (%vcr {name} --help shows its words)") from None
+
+    def _run_recorded(self, words: list[str], cell: str) -> None:
+        """Record a cell that another program passes on; one that a user runs is made a statement before."""
+        self._do(["cell", *words])
+        try:
+            assert self.shell is not None
+            self.shell.run_cell(cell).raise_error()
+        finally:
+            self.end_cell()
+
+    def end_cell(self, _result: Any = None) -> None:
+        """End the recording of the cell that ran, if it was one; IPython calls this after each cell."""
+        said = self.desk.recordings.end_cell()
+        if said is not None:
+            print(said)
+
+    def _run(self, name: str, words: list[str]) -> None:
         if name not in self._commands:
             raise UsageError(f"no such word; there are: {', '.join(self._commands)}")
-        words = self._with_session(self._verbs[name], words[1:])
+        if name == "cell" and words[:1] == ["record"]:
+            words = words[1:]
+        words = self._with_session(self.desk.verbs[name], words)
         with contextlib.suppress(click.exceptions.Exit):  # what --help ends with
             context = self._commands[name].make_context(f"%vcr {name}", words)
             self._commands[name].invoke(context)
 
-    # -------------------------------------------------------------------------------------------- own words
-
-    def _debug(self, place: Place) -> Result:
-        from agent_vcr_nb.notebook.debugger import VCRDebugger
-
-        source = self._source()
-        if self.debugger is None:
-            self.debugger = VCRDebugger(source)
-        elif self.debugger.session != source.session_id:
-            self.debugger.load(source)
-        self.debugger.follow()
-        display(self.debugger)
-        return Said("")
-
-    def _record(self, place: Place, name: str | None = None) -> Result:
-        if name:
-            check_session_id(name)
-        self.end_recording()
-        install()
-        self.recorder = VCRRecorder(self.directory)
-        self.session = self.recorder.start_session(name).session_id
-        return Said(f"recording {self.session}; %vcr shows it, %vcr stop ends it")
-
-    def _stop(self, place: Place) -> Result:
-        if self.recorder is None:
-            raise UsageError("nothing is being recorded; %vcr record NAME begins")
-        session = self.recorder.get_session()
-        self.end_recording()
-        return Said(f"{session.session_id if session else ''}: ended")
-
-    def end_recording(self) -> None:
-        """Close the recorder that ``%vcr record`` began, if there is one."""
-        if self.recorder is not None:
-            self.recorder.close()
-            self.recorder = None
-
-    def _goto(self, place: Place, frame: int) -> Result:
-        player = self._player()
-        player.recording.place(frame)
-        if self.debugger is not None and self.debugger.session == player.recording.session_id:
-            self.debugger.refresh()
-            self.debugger.frame = frame
-        return show(place, None, frame)
-
-    def _findings(self, place: Place, directory: str | None = None) -> Result:
-        from agent_vcr_nb.notebook.found import scan
-
-        return scan(directory or ".")
-
-    def _help(self, place: Place) -> Result:
-        lines = [f"%vcr {verb.name:<8} {verb.help}" for verb in self._verbs.values()]
-        return Said("\n".join([*lines, "%vcr WORD --help: the options of a word, with an example"]))
-
-    # -------------------------------------------------------------------------------------------- verbs
-
     def _with_session(self, verb: Verb, words: list[str]) -> list[str]:
-        """Put the current session first where the words do not name one."""
-        takes = verb.arguments[:1]
-        if not takes or takes[0].kind != "session" or self._current() is None:
+        """Put the current session first where the words do not name one; raises UsageError where there is none."""
+        first = verb.arguments[0] if verb.arguments else None
+        if first is None or first.kind != "session" or {"--help", "-h"}.intersection(words):
             return words
-        named = bool(words) and not words[0].startswith("-") and self._is_session(words[0])
-        alone = named and self._needed(verb.arguments) > 1 and len(words) == 1
-        return words if named and not alone else [str(self._current()), *words]
-
-    @staticmethod
-    def _needed(arguments: Sequence[Argument]) -> int:
-        return sum(argument.required for argument in arguments)
-
-    def _is_session(self, word: str) -> bool:
-        try:
-            find_session(word, self.directory)
-        except (SessionNotFoundError, UsageError):
-            return False
-        return True
+        current = self.desk.current()
+        if current is None:
+            if first.required:
+                raise UsageError(NO_SESSION)
+            return words
+        named = bool(words) and not words[0].startswith("-") and self.desk.is_session(words[0])
+        needed = sum(argument.required for argument in verb.arguments)
+        alone = named and needed > 1 and len(words) == 1
+        return words if named and not alone else [current, *words]
 
     def _act(self, verb: Verb, **words: Any) -> None:
-        session = words.get("session") or self._current()
-        place = Place(
-            self.directory,
-            self._current(),
-            agents=self.shell.user_ns if self.shell else {},
-            agent=self._live_agent(session, words.get("frame")),
-            patch=self._patch_of,
-            show=print,
-            complain=print,
-        )
-        result = verb.run(place, **words)
+        result = self.desk.run(verb, words, show=print)
         if result.text():
             print(for_terminal(result.text()))
-        if isinstance(result, ResumedRun):
-            self._select(result.session_id, result.frame)
-            self.views.tell_fork(result.session_id, result.frame)
-        self._show_view(verb.name, result, session)
+        self._show_view(verb.name, result, words.get("session") or self.desk.current())
 
     def _show_view(self, name: str, result: Any, session: str | None) -> None:
         """Show below the text of some words what can be clicked."""
+        views = self.desk.views
         if name == "dag" and result.branches:
-            self.views.show_dag(self.directory, session)
+            views.show_dag(self.desk.directory, session)
         elif name == "ledger":
-            self.views.show_ledger(result.ledger)
+            views.show_ledger(result.ledger, self.desk.directory)
+        elif name == "print":
+            views.show_plot(result)
         elif name == "findings":
-            player = self._player() if self._current() else None
-            self.views.show_findings([finding.to_dict() for finding in result.findings], player)
+            player = self.desk.player() if self.desk.current() else None
+            views.show_findings([finding.to_dict() for finding in result.findings], player)
 
-    def _select(self, session: str, frame: int) -> None:
-        """Make a new fork the current session, also in the debugger that is shown."""
-        self.session = session
-        if self.debugger is not None:
-            self.debugger.load(self._source())
-            self.debugger.frame = frame
 
-    def _patch_of(self, session: str, frame: int) -> Sequence[Any]:
-        if self.debugger is None or self.debugger.source.session_id != session:
-            return ()
-        return self.debugger.pending_edit(frame) or ()
-
-    def _live_agent(self, session: str | None, frame: int | None) -> Any:
-        """Return the function of this kernel that the frame's run began with, where that was a step."""
-        if session is None or frame is None or not self._is_session(session):
-            return None
-        tape = Tape(VCRPlayer.load(find_session(session, self.directory)).recording)
-        if not 0 <= frame < len(tape.heads):
-            return None
-        root = tape.root_of(frame)
-        alone = root == frame and not tape.has_children(root)
-        return None if alone else live_agents.get(str((tape.heads[root] or {}).get("node_name")))
-
-    def _current(self) -> str | None:
-        if self.session is None:
-            ids = session_ids(self.directory)
-            self.session = ids[0] if ids else None
-        return self.session
-
-    def _player(self) -> VCRPlayer:
-        current = self._current()
-        if current is None:
-            raise UsageError("no session yet; %vcr record NAME begins one")
-        return VCRPlayer.load(find_session(current, self.directory))
-
-    def _source(self) -> PlayerSource:
-        return PlayerSource(self._player())
+def _documented(verbs: dict[str, Verb]) -> str:
+    """Return what ``%vcr?`` and ``%%vcr?`` show."""
+    lines = [
+        "Record an agent's steps, look at any of them, edit the past, resume.",
+        "",
+        "%vcr         the debugger: scrub, read, edit states, resume",
+        "%vcr WORD    one of the words below; %vcr WORD --help shows its options",
+        "%%vcr NAME   as a cell's first line: records the steps of the cell as session NAME (NAME-2 when it is run",
+        "             again; --continue adds to NAME; --tag TAG)",
+        "",
+        *(f"  {verb.name:<10} {verb.help}\n  {'':<10}   {verb.example}" for verb in verbs.values()),
+    ]
+    return "\n".join(lines)
 
 
 def load(ipython: Any) -> None:
-    """Register the magic."""
-    ipython.register_magics(VCRMagics(ipython))
+    """Register the magic, its completion, and what records the cells that begin with ``%%vcr``; a second time, anew."""
+    unload(ipython)
+    magics = VCRMagics(ipython)
+    VCRMagics.vcr.__doc__ = _documented(magics.desk.verbs)
+    ipython.register_magics(magics)
+    ipython.input_transformers_cleanup.append(recording_cell)
+    ipython.events.register("post_run_cell", magics.end_cell)
+    magics.completion.register(ipython)
 
 
 def unload(ipython: Any) -> None:
-    """End a recording that the magic began, and remove the magic."""
+    """End what the magic records, and remove the magic; nothing where it is not loaded."""
     magics = ipython.magics_manager.registry.pop("VCRMagics", None)
-    if magics is not None:
-        magics.end_recording()
-        if magics.debugger is not None:
-            magics.debugger.stop_following()
-    ipython.magics_manager.magics["line"].pop("vcr", None)
+    if magics is None:
+        return
+    magics.end_cell()
+    magics.desk.recordings.end()
+    if magics.debugger is not None:
+        magics.debugger.stop_following()
+    for kind in ("line", "cell"):
+        ipython.magics_manager.magics[kind].pop("vcr", None)
+    transformers = ipython.input_transformers_cleanup
+    transformers[:] = [one for one in transformers if one is not recording_cell]
+    ipython.events.unregister("post_run_cell", magics.end_cell)
+    magics.completion.unregister(ipython)

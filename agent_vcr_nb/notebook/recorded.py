@@ -6,8 +6,11 @@ from typing import Any
 
 import orjson
 
+from agent_vcr_nb.core.errors import FrameNotFoundError
 from agent_vcr_nb.core.payload import frame_summary
 from agent_vcr_nb.core.player import VCRPlayer
+from agent_vcr_nb.notebook.feed import title_of
+from agent_vcr_nb.notebook.neighbours import Neighbours, words_of_origin
 
 
 class PlayerSource:
@@ -15,11 +18,17 @@ class PlayerSource:
 
     def __init__(self, player: VCRPlayer) -> None:
         self.player = player
+        self._neighbours = Neighbours(player.recording.path.parent)
 
     @property
     def session_id(self) -> str:
         """Name of the session."""
         return self.player.recording.session_id
+
+    @property
+    def origin(self) -> str:
+        """Where the session comes from, in words; empty for one of its own."""
+        return words_of_origin(self.player)
 
     @property
     def count(self) -> int:
@@ -46,3 +55,19 @@ class PlayerSource:
     def state(self, number: int, side: str) -> str:
         """Return the ``input`` or ``output`` state as JSON text; raises VCRError where there is none."""
         return orjson.dumps(self.player.state_json(number, side)).decode()
+
+    def sessions(self) -> list[dict[str, str]]:
+        """Return name and words of the folder's other sessions, the parent first."""
+        return self._neighbours.beside(self.player)
+
+    def same_step(self, number: int, side: str, session: str) -> tuple[str, str]:
+        """Return state text and title of the frame of the same key in another session; raises VCRError if none is."""
+        key = str(self.player.head(number)["key"])
+        other = self._neighbours.player(session)
+        found = self._neighbours.number_of(other, key)
+        if found is None:
+            raise FrameNotFoundError(
+                f"session {session!r} has no frame {key!r}: it went another way, or stopped before"
+            )
+        title = f"{session} · {title_of(frame_summary(other, found))}"
+        return orjson.dumps(other.state_json(found, side)).decode(), title

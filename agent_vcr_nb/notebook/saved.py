@@ -7,6 +7,7 @@ whatever the session's. Style stands on the elements, because viewers drop style
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from html import escape
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ STRIP = 120
 ERRORS = 20
 """Failed frames that are named."""
 STATE_CHARACTERS = 20_000
+PART_CHARACTERS = 10_000
 ERROR_CHARACTERS = 300
 NAME_CHARACTERS = 120
 
@@ -29,10 +31,10 @@ LOOKS = {
     "tool": ("T", "#00795a"),
     "llm": ("L", "#a65f00"),
     "checkpoint": ("C", "#6b7280"),
-    "error": ("E", "#c43c00"),
+    "error": ("E", "#a3001b"),
 }
 UNKNOWN = ("?", "#737373")
-FAILED = "#c43c00"
+FAILED = "#a3001b"
 
 
 class SavedView(NamedTuple):
@@ -46,8 +48,15 @@ class SavedView(NamedTuple):
         return {"text/html": self.html, "text/plain": self.text}
 
 
-def saved_view(feed: FrameFeed, frame: int, patch: Patch, css_class: str) -> SavedView:
-    """Return a run as it stands, with the state before `frame` and the edit that waits for it."""
+class Part(NamedTuple):
+    """What stands below the state: the forks, the ledger."""
+
+    title: str
+    text: str
+
+
+def saved_view(feed: FrameFeed, frame: int, patch: Patch, css_class: str, parts: Sequence[Part] = ()) -> SavedView:
+    """Return a run as it stands, with the state before `frame`, the edit that waits for it, and other parts."""
     source, failed = feed.source, feed.failed()
     count = source.count
     first = max(0, min(frame - STRIP // 2, count - STRIP))
@@ -59,10 +68,11 @@ def saved_view(feed: FrameFeed, frame: int, patch: Patch, css_class: str) -> Sav
     state = _state(source, frame) if chosen else "no frames yet"
     heading = f"{source.session_id}: {_counted(count, 'frame')}, {len(failed)} failed"
     edit = [json.dumps(operation, ensure_ascii=False)[: NAME_CHARACTERS * 4] for operation in patch]
-    return SavedView(
-        _html(css_class, heading, window, errors, chosen, state, edit),
-        _text(heading, window, errors, chosen, state, edit),
-    )
+    below = [Part(part.title, _cut(part.text, PART_CHARACTERS)) for part in parts]
+    html = _html(css_class, heading, window, errors, chosen, state, edit)
+    html += "".join(f"<p><strong>{escape(part.title)}</strong></p><pre>{escape(part.text)}</pre>" for part in below)
+    text = _text(heading, window, errors, chosen, state, edit)
+    return SavedView(f"{html}</div>", "\n".join([text, *(f"{part.title}\n{part.text}" for part in below)]))
 
 
 def _state(source: Source, frame: int) -> str:
@@ -96,7 +106,7 @@ def _html(
     if edit:
         parts.append("<p>Edit that waits for the resume:</p>")
         parts.append(f"<pre>{escape(chr(10).join(edit))}</pre>")
-    return "".join([*parts, "</div>"])
+    return "".join(parts)
 
 
 def _cell(summary: dict[str, Any], is_chosen: bool) -> str:

@@ -17,29 +17,38 @@ from agent_vcr_nb.notebook.source import Source
 class FrameScrubber(GuardedWidget):
     """Select a frame of a run with mouse or keyboard.
 
-    ``frame`` is the selected one, from either side. Keys: left and right, Home, End, Page Up and Down, space to
-    play, n for the next error.
+    ``frame`` is the selected one, from either side; at first it is the one where the run failed. Keys: left and
+    right, Home, End, Page Up and Down, space to play, n for the next error; ``?`` shows all of them.
     """
 
     _esm = STATIC / "scrubber.js"
     _css = STATIC / "scrubber.css"
     frame = traitlets.Int(0, help="Number of the selected frame.").tag(sync=True)
 
+    session = traitlets.Unicode("", help="Name of the session on show.").tag(sync=True)
+    origin = traitlets.Unicode("", help="Where the session comes from, in words; empty for one of its own.").tag(
+        sync=True
+    )
+
     def __init__(self, source: Source, **traits: Any) -> None:
         self.feed = FrameFeed(source)
-        super().__init__(**traits)
+        super().__init__(session=source.session_id, origin=source.origin, **traits)
+        self.frame = self.feed.opening()
         self.handlers = {"hello": self._tell_frames, "details": self._tell_details}
         self.follower = Follower(self.look, self.explain)
         self.on_news: Callable[[News], None] = lambda news: None
         """Called after each look at the run, with what it brought."""
 
     def load(self, source: Source) -> None:
-        """Show another run, from its first frame; goes on following if it followed the one before."""
+        """Show another run, where it failed or from its first frame; goes on following if it did before."""
         followed = self.follower.running
         self.follower.stop()
-        with self.lock:
+        with self.lock, self.hold_sync():
             self.feed = FrameFeed(source)
+            self.session, self.origin = source.session_id, source.origin
+            # By way of 0, so that who observes hears of another frame even where it has the same number.
             self.frame = 0
+            self.frame = self.feed.opening()
             self.epoch += 1
         if followed:
             self.follower.start()

@@ -20,6 +20,10 @@ class Source(Protocol):
     def count(self) -> int:
         """Number of frames known."""
 
+    @property
+    def origin(self) -> str:
+        """Where the session comes from, as "forked from X before frame 3"; empty for one of its own."""
+
     def summaries(self, start: int, stop: int | None = None) -> list[dict[str, Any]]:
         """Return what a list shows of frames start..stop-1, in the shape of `core.payload.frame_summary`."""
 
@@ -30,6 +34,15 @@ class Source(Protocol):
         """Return {"frame", "key", "op", "side"} of every frame that changed the value at a JSON Pointer, in order.
 
         Raises VCRError when no frame has anything there.
+        """
+
+    def sessions(self) -> list[dict[str, str]]:
+        """Return {"session", "words"} of the sessions beside this one, the parent first."""
+
+    def same_step(self, number: int, side: str, session: str) -> tuple[str, str]:
+        """Return state text and title of the frame that has frame `number`'s key in another session.
+
+        Raises VCRError when that session, such a frame of it, or its state is not there.
         """
 
     def refresh(self) -> int:

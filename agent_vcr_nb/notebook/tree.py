@@ -9,7 +9,7 @@ from typing import Any
 import traitlets
 
 from agent_vcr_nb.core.errors import UsageError, VCRError
-from agent_vcr_nb.notebook.edits import Patch, PendingEdits
+from agent_vcr_nb.notebook.edits import EditBook, Patch, PendingEdits
 from agent_vcr_nb.notebook.feed import News, title_of
 from agent_vcr_nb.notebook.guarded import STATIC, GuardedWidget, in_words
 from agent_vcr_nb.notebook.source import Source
@@ -28,15 +28,16 @@ class StateTree(GuardedWidget):
     _css = STATIC / "tree.css"
     frame = traitlets.Int(0, help="Number of the frame on show.").tag(sync=True)
 
-    def __init__(self, source: Source, **traits: Any) -> None:
+    def __init__(self, source: Source, *, book: EditBook | None = None, **traits: Any) -> None:
         super().__init__(**traits)
         self.source = source
-        self._edits_by_session = {source.session_id: PendingEdits()}
+        self._book = book or EditBook()
         self._absent: set[int] = set()
         self.on_edit: Callable[[], None] = lambda: None
         """Called after each change of a pending edit."""
         self.handlers = {
             "state": self._tell_state,
+            "sessions": self._tell_sessions,
             "writers": self._tell_writers,
             "edit": self._take_edit,
             "undo": self._take_undo,
@@ -47,7 +48,6 @@ class StateTree(GuardedWidget):
         """Show another run; every session keeps the edits that wait for it."""
         with self.lock:
             self.source = source
-            self._edits_by_session.setdefault(source.session_id, PendingEdits())
             self._absent = set()
             self.frame = 0
             self.epoch += 1
@@ -55,7 +55,7 @@ class StateTree(GuardedWidget):
     @property
     def pending(self) -> PendingEdits:
         """The edits of the session on show."""
-        return self._edits_by_session[self.source.session_id]
+        return self._book.of(self.source.session_id)
 
     @property
     def edits(self) -> dict[int, Patch]:
@@ -93,24 +93,30 @@ class StateTree(GuardedWidget):
     # -------------------------------------------------------------------------------------------- messages
 
     def _tell_state(self, message: dict[str, Any]) -> None:
-        number, side = int(message["frame"]), str(message["side"])
+        number, side, session = int(message["frame"]), str(message["side"]), str(message.get("session", ""))
+        asked = {"frame": number, "side": side, "session": session}
         if side not in SIDES:
             raise UsageError(f"a frame has no {side!r} state: expected input or output")
         if number >= self.source.count:
             self._absent.add(number)
-            self.say("absent", frame=number, side=side)
+            self.say("absent", **asked)
             return
         try:
-            text = self.source.state(number, side)
-            title = title_of(self.source.summaries(number, number + 1)[0])
+            text, title = self.source.same_step(number, side, session) if session else self._own(number, side)
         except Exception as error:
             # Always answered, whatever it is: the page asks for no more than two states at once.
-            self.say("failure", frame=number, side=side, message=in_words(error))
+            self.say("failure", **asked, message=in_words(error))
             if not isinstance(error, VCRError):
                 raise
         else:
-            patch = self.pending[number] if side == "input" else []
-            self.say("state", frame=number, side=side, text=text, title=title, patch=patch)
+            patch = self.pending[number] if side == "input" and not session else []
+            self.say("state", **asked, text=text, title=title, patch=patch)
+
+    def _own(self, number: int, side: str) -> tuple[str, str]:
+        return self.source.state(number, side), title_of(self.source.summaries(number, number + 1)[0])
+
+    def _tell_sessions(self, message: dict[str, Any]) -> None:
+        self.say("sessions", sessions=self.source.sessions())
 
     def _tell_writers(self, message: dict[str, Any]) -> None:
         path = str(message["path"])

@@ -6,13 +6,14 @@ import importlib
 import importlib.util
 import runpy
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from agent_vcr_nb.core.errors import CannotResumeError, UsageError
-from agent_vcr_nb.core.fork import copy_before
+from agent_vcr_nb.core.fork import RUN, command_at, copy_before
 from agent_vcr_nb.core.policy import ResumePolicy
 from agent_vcr_nb.core.recorder import VCRRecorder
 from agent_vcr_nb.core.recording import Recording
@@ -22,14 +23,16 @@ from agent_vcr_nb.verbs.definition import Place
 HOW = "--agent module:name, --agent path/to/file.py:name, or in a notebook --agent NAME"
 
 
-def find_agent(place: Place, named: str | None, recording: Recording) -> Any:
-    """Return the agent to run; raises UsageError for a wrong name, CannotResumeError where none is known."""
+def find_agent(place: Place, named: str | None, recording: Recording, frame: int = 0) -> Any:
+    """Return the agent to run, by name or as the recording of a frame tells.
+
+    Raises UsageError for a wrong name, CannotResumeError where none is known.
+    """
     if named is None:
         if place.agent is not None:
             return place.agent
-        command = (recording.header.get("metadata") or {}).get("command")
-        if command:
-            return Script(command)
+        if command_at(recording, frame):
+            return Script()
         raise CannotResumeError(
             f"{recording.session_id}: which agent is to run? The recording does not tell. Pass it with {HOW}"
         )
@@ -79,26 +82,52 @@ def _from_file(path: Path) -> Any:
 class Script:
     """A program that was recorded with ``vcr record -- python app.py``: to resume it is to run it again."""
 
-    def __init__(self, command: Sequence[str]) -> None:
-        self.command = list(command)
+    def __vcr_replay__(self, tape: Tape) -> Iterator[Callable[[], Any]]:
+        """Yield what runs the program again, once for each time that it was recorded."""
+        for began in (0, *(int(line["frames"]) for line in tape.recording.others(RUN))):
+            if began < len(tape.heads):
+                yield partial(_run_to_its_end, _command(tape, began))
 
     def __vcr_resume__(self, recorder: VCRRecorder, tape: Tape, policy: ResumePolicy) -> None:
         """Run the program; its steps are served or run as the policy says."""
-        hidden = [word for word in self.command if "[REDACTED:" in word]
-        if hidden:
-            raise CannotResumeError(
-                f"{tape.session_id}: the program was called with {hidden[0]}, a secret that was not stored, so it "
-                f"cannot be run again from the recording. Name the agent itself: {HOW}"
-            )
+        command = _command(tape, policy.target)
         began = _run_of(tape, policy.target)
         copy_before(recorder, tape, began)
         policy.copied(began)
-        run_script(self.command)
+        _run_to_its_end(command)
+
+
+class ProgramError(Exception):
+    """A program that was run again has exited with an error."""
+
+
+def _run_to_its_end(command: Sequence[str]) -> None:
+    """Run a program again; one that exits with an error has failed, as an agent fails that raises."""
+    try:
+        run_script(command)
+    except SystemExit as end:
+        if end.code not in (None, 0):
+            raise ProgramError(f"the program exited with {end.code}") from None
+
+
+def _command(tape: Tape, frame: int) -> list[str]:
+    """Return the command that recorded a frame; raises CannotResumeError where it cannot be run again."""
+    command = command_at(tape.recording, frame)
+    if not command:
+        raise CannotResumeError(f"{tape.session_id} frame {frame} was not recorded with vcr record. Pass {HOW}")
+    hidden = [word for word in command if "[REDACTED:" in word]
+    if hidden:
+        raise CannotResumeError(
+            f"{tape.session_id}: the program was called with {hidden[0]}, a secret that was not stored, so it "
+            f"cannot be run again from the recording. Name the agent itself: {HOW}"
+        )
+    return command
 
 
 def _run_of(tape: Tape, target: int) -> int:
     """Return the frame with which the run of the program began that `target` is of: a session may hold several."""
     ends = [int(end["frames"]) for end in tape.recording.others("end") if isinstance(end.get("frames"), int)]
+    ends += [int(line["frames"]) for line in tape.recording.others(RUN)]
     return max((frames for frames in ends if frames <= target), default=0)
 
 

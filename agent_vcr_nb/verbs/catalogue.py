@@ -12,8 +12,9 @@ _EDIT = (
     Option("reason", "why; kept with the fork"),
     Option("new-id", "id of the new session"),
 )
-
-_WORKSPACE = Option(
+_AGENT = Option("agent", "module:name, file.py:name, or a name of the notebook")
+_VOLATILE = Option("volatile", "a key that may differ in inputs of served steps", many=True)
+WORKSPACE = Option(
     "workspace", "folder of the files; without it, the session's, or the one at or below this folder", kind="path"
 )
 _DRY_RUN = Option("dry-run", "show what would be done, and do nothing", flag=True)
@@ -52,7 +53,19 @@ VERBS: tuple[Verb, ...] = (
         load_verb("frames", "diff"),
         "Compare two frames of a session, or two sessions step by step.",
         "vcr diff my_run my_run-fork1",
-        (Argument("a", "session"), Argument("b"), Argument("c", required=False)),
+        (Argument("a", "session"), Argument("b", required=False), Argument("c", required=False)),
+    ),
+    Verb(
+        "check",
+        load_verb("checking", "check"),
+        "Hold a run against a golden one, for CI: exit code 0 the same, 1 a regression, 3 cannot compare.",
+        "vcr check my_run --against golden --ignore '/messages/*/id' --max-cost-increase 10",
+        (_SESSION,),
+        (
+            Option("against", "the golden session; without it, the one that the session was forked from"),
+            Option("ignore", "a place that may differ: a key, or a /json/pointer with * for any part", many=True),
+            Option("max-cost-increase", "percent that the run may cost more; without it, any", kind="number"),
+        ),
     ),
     Verb(
         "when",
@@ -62,6 +75,13 @@ VERBS: tuple[Verb, ...] = (
         (_SESSION, Argument("path", "path")),
     ),
     Verb(
+        "print",
+        load_verb("printing", "print_expression"),
+        "Show the value of an expression for every frame, such as len(state.messages) or cost.",
+        "vcr print my_run 'sum(m.tokens for m in state.messages)'",
+        (_SESSION, Argument("expression", "expression")),
+    ),
+    Verb(
         "resume",
         load_verb("rerun", "resume_run"),
         "Run the agent again from before a frame; earlier steps are not executed.",
@@ -69,13 +89,21 @@ VERBS: tuple[Verb, ...] = (
         (_SESSION, _FRAME),
         (
             *_EDIT,
-            Option("agent", "module:name, file.py:name, or a name of the notebook"),
+            _AGENT,
             Option("mode", "what runs from the frame on", choices=("fork", "replay", "mock"), default="fork"),
             Option("mock", "STEP=JSON: the step is not run and returns this", many=True),
             Option("skip", "a step that is not run and returns what was recorded", many=True),
             Option("files", "bring the files of the workspace back to the frame first", flag=True),
-            Option("volatile", "a key that may differ in inputs of served steps", many=True),
+            _VOLATILE,
         ),
+    ),
+    Verb(
+        "replay",
+        load_verb("replaying", "replay_run"),
+        "Run the whole agent again with every step served from the recording: nothing is executed or paid.",
+        "vcr replay my_run --agent app:agent",
+        (_SESSION,),
+        (_AGENT, _VOLATILE),
     ),
     Verb(
         "fork",
@@ -135,7 +163,7 @@ VERBS: tuple[Verb, ...] = (
         (Argument("session", "session", required=False), Argument("frame", "number", required=False)),
         (
             Option("savepoint", "number of a savepoint, instead of a frame", kind="number"),
-            _WORKSPACE,
+            WORKSPACE,
             _DRY_RUN,
         ),
     ),
@@ -145,6 +173,14 @@ VERBS: tuple[Verb, ...] = (
         "List the savepoints of a workspace's files.",
         "vcr savepoints my_run",
         (Argument("session", "session", required=False),),
+        (WORKSPACE,),
+    ),
+    Verb(
+        "changes",
+        load_verb("files", "changes"),
+        "Show what changed in the files between two savepoints, or since the one before.",
+        "vcr changes 3 5",
+        (Argument("first", "number"), Argument("second", "number", required=False)),
         (_WORKSPACE,),
     ),
     Verb(
@@ -153,7 +189,7 @@ VERBS: tuple[Verb, ...] = (
         "Take back the last rollback of files.",
         "vcr undo my_run",
         (Argument("session", "session", required=False),),
-        (_WORKSPACE,),
+        (WORKSPACE,),
     ),
     Verb(
         "gc",
@@ -162,7 +198,7 @@ VERBS: tuple[Verb, ...] = (
         "vcr gc --keep 20 --dry-run",
         options=(
             Option("keep", "how many savepoints to keep", kind="number", default=200),
-            _WORKSPACE,
+            WORKSPACE,
             _DRY_RUN,
         ),
     ),
@@ -172,7 +208,7 @@ VERBS: tuple[Verb, ...] = (
         "Take files, or whatever holds a text, out of all savepoints: for a secret that got in.",
         "vcr purge .env",
         (Argument("paths", "path", required=False, many=True),),
-        (Option("holding", "text that must not be in any savepoint"), _WORKSPACE),
+        (Option("holding", "text that must not be in any savepoint"), WORKSPACE),
     ),
     Verb(
         "demo",

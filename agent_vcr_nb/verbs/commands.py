@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from agent_vcr_nb.verbs.definition import Argument, Option, Verb
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 
 def command_of(verb: Verb, act: Callable[..., Any]) -> click.Command:
@@ -20,14 +25,36 @@ def command_of(verb: Verb, act: Callable[..., Any]) -> click.Command:
         callback=lambda **words: act(verb, **words),
         help=verb.help,
         epilog=f"\b\nExample:\n  {verb.example}",
-        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+        context_settings={
+            "help_option_names": ["-h", "--help"],
+            "max_content_width": 100,
+            "ignore_unknown_options": any(argument.kind in ("value", "expression") for argument in verb.arguments),
+        },
     )
 
 
 def _argument(argument: Argument) -> click.Argument:
     kind = click.INT if argument.kind == "number" else click.STRING
     # No default is given: one of None would count as a value, and a required word could be left out.
-    return click.Argument([argument.name], type=kind, required=argument.required, nargs=-1 if argument.many else 1)
+    nargs = -1 if argument.many else 1
+    return click.Argument([argument.name], type=kind, required=argument.required, nargs=nargs, shell_complete=_complete)
+
+
+def _complete(context: click.Context, parameter: click.Parameter, fragment: str) -> list[CompletionItem]:
+    """Return what may stand for a parameter, when the shell asks."""
+    from click.shell_completion import CompletionItem
+
+    from agent_vcr_nb.verbs.completing import FILES, Lookup
+
+    if parameter.name in FILES:
+        return [CompletionItem(fragment, type="file")]
+    # Of a line that ends with an option click gives the words by their place as it found them.
+    places = [one.name for one in context.command.params if isinstance(one, click.Argument)]
+    words = {**context.params, **dict(zip(places, context.args, strict=False))}
+    directory = words.get("directory") or os.environ.get("AGENT_VCR_DIR", ".vcr")
+    frame = str(words.get("frame"))
+    look = Lookup(Path(directory), words.get("session") or words.get("a"), int(frame) if frame.isdigit() else None)
+    return [CompletionItem(word) for word in look.of(parameter.name or "", fragment)]
 
 
 def _option(option: Option) -> click.Option:
@@ -39,5 +66,12 @@ def _option(option: Option) -> click.Option:
     kind: Any = click.INT if option.kind == "number" else click.STRING
     if option.choices:
         kind = click.Choice(option.choices, case_sensitive=False)
-    many, shown = option.many, bool(option.choices)
-    return click.Option(names, type=kind, multiple=many, default=option.default, show_default=shown, help=option.help)
+    return click.Option(
+        names,
+        type=kind,
+        multiple=option.many,
+        default=option.default,
+        show_default=bool(option.choices),
+        help=option.help,
+        shell_complete=None if option.choices else _complete,
+    )

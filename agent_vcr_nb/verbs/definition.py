@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from agent_vcr_nb.core.errors import UsageError
 from agent_vcr_nb.core.lineage import find_session
 from agent_vcr_nb.core.player import VCRPlayer
+
+if TYPE_CHECKING:
+    from agent_vcr_nb.core.recorder import VCRRecorder
 
 
 class Result(Protocol):
@@ -39,6 +42,8 @@ class Place:
     """The agent of the current session, where it is alive in this process."""
     patch: Callable[[str, int], Sequence[Mapping[str, Any]]] | None = None
     """Gives the patch that was made in a widget for (session, frame)."""
+    recorder: Callable[[Path], VCRRecorder] | None = None
+    """Makes the recorder of a resume or replay, in a folder: one that a face watches and can cancel."""
     show: Callable[[str], None] | None = None
     """Shows what a verb has to say while it works; None for silence."""
     complain: Callable[[str], None] | None = None
@@ -56,7 +61,8 @@ class Place:
         return VCRPlayer.load(self.path(session))
 
 
-Kind: TypeAlias = Literal["session", "text", "number", "path", "choice", "words"]
+Kind: TypeAlias = Literal["session", "text", "number", "path", "choice", "words", "value", "expression"]
+"""A ``value`` may begin with a dash, as -1 does; an ``expression`` is the rest of a magic's line as it stands."""
 
 
 @dataclass(frozen=True, slots=True)

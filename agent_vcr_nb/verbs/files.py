@@ -30,7 +30,7 @@ class FilesResult:
 
     workspace: Path
     outcome: _Told
-    """A `Plan`, `Rollback`, `Collected` or `Purged`."""
+    """A `Plan`, `Rollback`, `Changes`, `Collected` or `Purged`."""
     dry_run: bool = False
     exit_code: int = 0
 
@@ -91,6 +91,12 @@ def savepoints(place: Place, session: str | None = None, *, workspace: str | Non
     acid = _workspace(place, session, workspace)
     found = acid.savepoints()
     return Savepoints(acid.path, tuple(one for one in found if session is None or one.session == session))
+
+
+def changes(place: Place, first: int, second: int | None = None, *, workspace: str | None = None) -> FilesResult:
+    """Show what changed in the files between two savepoints; with one, since the one before it."""
+    acid = _workspace(place, None, workspace)
+    return FilesResult(acid.path, acid.changes(first, second))
 
 
 def undo(place: Place, session: str | None = None, *, workspace: str | None = None) -> FilesResult:

@@ -11,6 +11,7 @@ from agent_vcr_nb.core.delta import lookup
 from agent_vcr_nb.core.divergence import FramePair, align, first_divergence
 from agent_vcr_nb.core.encoding import Json
 from agent_vcr_nb.core.errors import FrameNotFoundError, RecordingError, UsageError
+from agent_vcr_nb.core.lineage import sessions
 from agent_vcr_nb.core.payload import frame_payload, frame_summary, session_payload
 from agent_vcr_nb.core.player import VCRPlayer
 from agent_vcr_nb.core.query import Change, deep_changes
@@ -195,15 +196,15 @@ class RunDiff:
                 "" if p.b is None else str(p.b),
                 "  " * p.key.count("/") + p.node_name,
                 _VERDICT[p.verdict],
-                _first_change(p),
+                first_change(p),
             )
             for p in self.pairs
         ]
-        where = f"first divergence: {self.first.key} ({_SAID[self.first.verdict]})"
+        where = f"{self.a} and {self.b}: first divergence: {self.first.key} ({SAID[self.first.verdict]})"
         return "\n".join([where, table(rows, (f"{self.a}"[:24], f"{self.b}"[:24], "step", "", "where"))])
 
 
-_SAID = {
+SAID = {
     "input": "it was given another input",
     "output": "same input, another output",
     "outcome": "it failed in one of them",
@@ -220,7 +221,8 @@ _VERDICT = {
 }
 
 
-def _first_change(pair: FramePair) -> str:
+def first_change(pair: FramePair) -> str:
+    """Return the first place at which a step differs, in words; empty where none is told."""
     if not pair.changes:
         return ""
     change = pair.changes[0]
@@ -229,16 +231,35 @@ def _first_change(pair: FramePair) -> str:
     return f"{change['path']}: {before} → {after}{more}"
 
 
-def diff(place: Place, a: str, b: str, c: str | None = None) -> StateDiff | RunDiff:
-    """Compare two frames (``SESSION 3 7``, in a notebook ``3 7``) or two sessions step by step (``ONE OTHER``)."""
-    if c is not None:
+def diff(place: Place, a: str, b: str | None = None, c: str | None = None) -> StateDiff | RunDiff:
+    """Compare two frames (``SESSION 3 7``, in a notebook ``3 7``) or two sessions step by step (``ONE OTHER``).
+
+    One session alone is compared with the notebook's current one, or with the session it was forked from.
+    """
+    if c is not None and b is not None:
         player = place.player(a)
         return _frame_diff(player, b, c)
-    if a.isdigit() and b.isdigit() and place.session is not None:
+    if b is not None and a.isdigit() and b.isdigit() and place.session is not None:
         return _frame_diff(place.player(None), a, b)
+    a, b = (a, b) if b is not None else two_sessions(place, a)
     one, other = place.player(a), place.player(b)
     pairs = align(one.recording, other.recording)
     return RunDiff(one.recording.session_id, other.recording.session_id, pairs, first_divergence(pairs))
+
+
+def two_sessions(place: Place, named: str) -> tuple[str, str]:
+    """Return what one session is compared with, and itself; raises UsageError where nothing suggests itself."""
+    session = place.player(named).session
+    if place.session not in (None, session.session_id):
+        return str(place.session), named
+    if session.parent_session_id:
+        return session.parent_session_id, named
+    forks = [info.session_id for info in sessions(place.directory) if info.parent_session_id == session.session_id]
+    there = f"its forks: {', '.join(forks[:5])}" if forks else "it has no forks"
+    raise UsageError(
+        f"compare {named} with what? Name two sessions (diff {named} OTHER) or two of its frames (diff {named} 3 7); "
+        f"{there}"
+    )
 
 
 def _frame_diff(player: VCRPlayer, a: str, b: str) -> StateDiff:

@@ -14,7 +14,7 @@ from agent_vcr_nb.core.edit import setting
 from agent_vcr_nb.core.encoding import Json
 from agent_vcr_nb.core.errors import CannotResumeError, EditError, UsageError
 from agent_vcr_nb.core.failure import note_error
-from agent_vcr_nb.core.fork import fork_recording
+from agent_vcr_nb.core.fork import RUN, fork_recording
 from agent_vcr_nb.core.frame import FrameMetadata
 from agent_vcr_nb.core.journal import session_path
 from agent_vcr_nb.core.payload import frame_summary
@@ -63,6 +63,8 @@ def record(place: Place, command: Sequence[str], *, session: str | None = None, 
     command_kept = Redactor().arguments(script)  # a program's arguments hold secrets as often as its state does
     went_on = session is not None and session_path(place.directory, session).exists()
     started = recorder.start_session(session, metadata={"command": command_kept}, tags=list(tag))
+    if went_on:
+        recorder.note(RUN, {"frames": len(Recording(place.path(started.session_id))), "command": command_kept})
     code = 0
     try:
         with choosing(recorder):
@@ -189,10 +191,11 @@ def resume_run(
     allowed, why = can_resume(Tape(recording), frame)
     if not allowed:
         raise CannotResumeError(f"{recording.session_id} frame {frame} cannot be resumed: {why}")
-    runner = find_agent(place, agent, recording)
+    runner = find_agent(place, agent, recording, frame)
     told = _files_brought_back(place, recording.session_id, frame) if files else ""
     try:
-        outcome_of = resume(recording, runner, config)
+        recorder = place.recorder(recording.path.parent) if place.recorder else None
+        outcome_of = resume(recording, runner, config, recorder)
     except BaseException:
         if told:
             _files_as_they_were(place, recording.session_id)
@@ -288,7 +291,8 @@ def _edit(
     tree = recording.state(frame, "input") if assignments else None
     for word in assignments:
         target, value = _pair(word, "set")
-        if target.startswith("/"):
+        # A patch is applied after the overrides: where there is one, what the user says last joins it.
+        if target.startswith("/") or operations:
             operations.append(setting(tree, target, value))
         else:
             overrides[target] = decode(value)

@@ -16,6 +16,7 @@ _OUTCOME = {
     "error": ("✗", "red"),
     "running": ("…", "yellow"),
     "killed": ("†", "red"),
+    "cancelled": ("⊘", "yellow"),
     "damaged": ("!", "red"),
     "pending": ("‖", "yellow"),
     "empty": ("∅", "dim"),

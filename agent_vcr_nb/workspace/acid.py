@@ -26,12 +26,14 @@ from typing import Any, Literal
 
 from agent_vcr_nb.core.errors import UsageError, WorkspaceError
 from agent_vcr_nb.core.steps import active_recorder
+from agent_vcr_nb.workspace.changes import Changes, between
 from agent_vcr_nb.workspace.isolation import Committed, Isolated
 from agent_vcr_nb.workspace.keeping import KEEP, Collected, Purged, collect, pack_if_many, purge
 from agent_vcr_nb.workspace.line import Line, Rollback
-from agent_vcr_nb.workspace.places import check_room, check_store, resolve_workspace, store_of
+from agent_vcr_nb.workspace.merge import Side
+from agent_vcr_nb.workspace.places import check_arguments, check_room, check_store, resolve_workspace, store_of
 from agent_vcr_nb.workspace.plan import Plan
-from agent_vcr_nb.workspace.reports import Begun, Status
+from agent_vcr_nb.workspace.reports import Begun, Status, status_of
 from agent_vcr_nb.workspace.scan import Scope
 from agent_vcr_nb.workspace.scope import frozen_scope
 from agent_vcr_nb.workspace.store import MAIN, Savepoint, Store
@@ -49,8 +51,9 @@ class ACIDWorkspace:
         leave_out: relative paths that no savepoint covers.
         max_file_bytes: larger files are not covered. None: as in the store, 20 MB in a new one.
         force: accept a mount point and a workspace over the limits of files, bytes and free space.
+        dirty_worktree_policy: "allow" is what holds: savepoint 1 has uncommitted work, and `abort` brings it back.
 
-    Raises UnsafeWorkspaceError for a directory that may not be used.
+    Raises UnsafeWorkspaceError for a directory that may not be used, UsageError for a policy that does not hold here.
     """
 
     def __init__(
@@ -62,7 +65,10 @@ class ACIDWorkspace:
         leave_out: Iterable[str] = (),
         max_file_bytes: int | None = None,
         force: bool = False,
+        dirty_worktree_policy: str = "allow",
+        **of_others: object,
     ) -> None:
+        check_arguments(dirty_worktree_policy, of_others)
         self.workspace = resolve_workspace(workspace_dir, force=force)
         self.recorder = recorder
         self._store = Store(Path(store).expanduser().resolve() if store else store_of(self.workspace))
@@ -122,7 +128,7 @@ class ACIDWorkspace:
         self._line, self._ties = line, Ties(line.folder / "frames.jsonl")
         self._ties.read()
         self._leave = weakref.finalize(self, line.close)
-        _active.setdefault(self.workspace, []).append(weakref.ref(self))
+        _active[self] = None
 
     @contextlib.contextmanager
     def visit(self) -> Iterator[ACIDWorkspace]:
@@ -206,17 +212,20 @@ class ACIDWorkspace:
         with self._turn:
             return self._open_line().undo()
 
-    def commit(self) -> Committed:
+    def commit(self, *, take: Side | Mapping[str, Side] | None = None) -> Committed:
         """End the transaction and keep its files; an isolated one is merged into the workspace.
 
         Raises MergeConflictError when the workspace has changed the same lines since; nothing is touched then and the
-        transaction goes on.
+        transaction goes on. Its ``versions`` hold both contents. To decide, edit the files in `path` and commit again
+        with `take`: "mine" for these files as they are then, "workspace" for the others', or a side for each path.
         """
         with self._turn:
             line = self._open_line()
+            if take is not None and self._isolated is None:
+                raise UsageError("take decides conflicts of an isolated transaction; this one works in the workspace")
             label = f"commit of {self._session}"
             if self._isolated is not None:
-                done = self._isolated.commit(label)
+                done = self._isolated.commit(label, take)
             else:
                 made = line.savepoint("commit", label=label, session=self._session)
                 assert made is not None
@@ -260,9 +269,7 @@ class ACIDWorkspace:
     def _end(self) -> None:
         self._leave()
         self._line = self._isolated = self._session = self._begun = None
-        others = [known for known in _active.pop(self.workspace, []) if known() not in (None, self)]
-        if others:
-            _active[self.workspace] = others
+        _active.pop(self, None)
 
     def __enter__(self) -> ACIDWorkspace:
         if self._line is None:
@@ -314,17 +321,12 @@ class ACIDWorkspace:
         """Return how the workspace stands: transaction, savepoints, and what has changed since the latest."""
         with self._turn:
             line = self._line or self._looking()
-            latest = line.latest
-            changed: tuple[str, ...] = ()
-            if latest is not None:
-                now, _ = line.scanner.scan(settle=False)
-                then = line.manifest(latest)
-                paths = now.files.keys() | then.files.keys()
-                changed = tuple(sorted(path for path in paths if now.files.get(path) != then.files.get(path)))
-            return Status(
-                line.root, self.store, self._session, self._isolated is not None, len(line.savepoints), latest,
-                changed, self._store.size(),
-            )  # fmt: skip
+            return status_of(line, self._session, isolated=self._isolated is not None)
+
+    def changes(self, first: int, second: int | None = None) -> Changes:
+        """Return what changed in the files between two savepoints; with one, since the one before it."""
+        with self._turn:
+            return between(self._line or self._looking(), first, second)
 
     # -------------------------------------------------------------------------------------------- with the recorder
 
@@ -383,23 +385,16 @@ class ACIDWorkspace:
         return self._ties
 
     def _number(self, frame: int | None, savepoint: int | None, session: str | None) -> int:
-        if (frame is None) == (savepoint is None):
+        if frame is not None and savepoint is None:
+            return self._read_ties().need(session or str(self._recorded_session()), frame)
+        if frame is not None or savepoint is None:
             raise UsageError("say where to go back to: a frame number or savepoint=N, one of them")
-        if savepoint is not None:
-            return savepoint
-        assert frame is not None
-        session = session or str(self._recorded_session())
-        ties = self._read_ties()
-        number = ties.savepoint(session, frame)
-        if number is None:
-            known = ", ".join(map(str, ties.frames(session))) or "none"
-            raise UsageError(f"frame {frame} of {session} has no savepoint: frames with one are {known}")
-        return number
+        return savepoint
 
 
-_active: dict[Path, list[weakref.ref[ACIDWorkspace]]] = {}
+_active: weakref.WeakKeyDictionary[ACIDWorkspace, None] = weakref.WeakKeyDictionary()
 
 
 def active_workspaces() -> list[ACIDWorkspace]:
     """Return the workspaces of this process with a transaction under way."""
-    return [found for known in _active.values() for ref in known if (found := ref()) is not None and found.active]
+    return [known for known in _active if known.active]

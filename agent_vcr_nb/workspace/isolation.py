@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from agent_vcr_nb.core.errors import WorkspaceError
+from agent_vcr_nb.core.errors import UsageError, WorkspaceError
+from agent_vcr_nb.workspace.errors import MergeConflictError
 from agent_vcr_nb.workspace.line import Line, unusual
-from agent_vcr_nb.workspace.merge import merge
+from agent_vcr_nb.workspace.merge import Side, merge
 from agent_vcr_nb.workspace.plan import shown
 from agent_vcr_nb.workspace.scan import PRUNED, Scope
 from agent_vcr_nb.workspace.store import MAIN, Savepoint, SavepointWriter, Store, write_durably
+from agent_vcr_nb.workspace.tree import FileState, Manifest
 
 WAIT_S = 60.0
 """How long a begin or commit waits for another one of the same workspace to end."""
@@ -62,6 +65,8 @@ class Isolated:
         self.main = Line(workspace, store, MAIN, scope)
         self.line = Line(self.root, store, self.name, scope)
         self._store = store
+        self._told: dict[str, FileState | None] = {}
+        """Path of every conflict told -> what the workspace had there."""
 
     def begin(self) -> None:
         """Make the directory from the workspace as it is now, or go on in the one that an earlier process left."""
@@ -96,22 +101,20 @@ class Isolated:
         assert found is not None
         return found
 
-    def commit(self, label: str) -> Committed:
-        """Merge into the workspace. Raises MergeConflictError, and then neither directory has changed."""
+    def commit(self, label: str, take: Side | Mapping[str, Side] | None = None) -> Committed:
+        """Merge into the workspace. Raises MergeConflictError, and then neither directory has changed.
+
+        `take` decides the conflicts that an earlier call told of, while the workspace's version is still the one told.
+        """
+        sides = self._sides(take)
         mine = self.line.savepoint("commit", label=label)
         assert mine is not None
-        base = self.line.find(2)
         self.main.open(wait_s=WAIT_S)
         try:
             safety = self.main.savepoint("safety", label=f"before commit of {self.name}")
             assert safety is not None
             try:
-                merged = merge(
-                    self._store,
-                    (base, self.line.manifest(base)),
-                    (safety, self.main.manifest(safety)),
-                    (mine, self.line.manifest(mine)),
-                )
+                merged = self._merge(safety, mine, sides)
             except WorkspaceError:
                 self.main.forget(safety)
                 self.line.forget(mine)
@@ -130,6 +133,37 @@ class Isolated:
         left_behind = self._left_behind()
         self.end(keep_folder=bool(left_behind))
         return Committed(target, tuple(changed), left_behind, self.root if left_behind else None)
+
+    def _sides(self, take: Side | Mapping[str, Side] | None) -> dict[str, Side]:
+        """Return whose version is taken of each file; raises UsageError for a file or a side that there is not."""
+        sides = dict(take) if isinstance(take, Mapping) else {path: take for path in self._told if take is not None}
+        wrong = {side for side in ({take} if isinstance(take, str) else sides.values()) if side not in get_args(Side)}
+        if wrong:
+            raise UsageError(f"take {', '.join(map(repr, wrong))}: a side is 'mine' or 'workspace'")
+        if unknown := sides.keys() - self._told.keys():
+            told = ", ".join(map(shown, self._told)) or "none"
+            raise UsageError(
+                f"no conflict about {', '.join(map(shown, sorted(unknown)))} was told: first commit() without `take`, "
+                f"and decide when you have seen both versions. Conflicts told so far: {told}."
+            )
+        return sides
+
+    def _merge(self, main: Savepoint, mine: Savepoint, sides: Mapping[str, Side]) -> Manifest:
+        base = self.line.find(2)
+        workspace = self.main.manifest(main)
+        # What changed in the workspace since it was told is a new conflict.
+        still = {path: side for path, side in sides.items() if workspace.files.get(path) == self._told[path]}
+        try:
+            return merge(
+                self._store,
+                (base, self.line.manifest(base)),
+                (main, workspace),
+                (mine, self.line.manifest(mine)),
+                still,
+            )
+        except MergeConflictError as error:
+            self._told.update((path, workspace.files.get(path)) for path in error.files)
+            raise
 
     def _left_behind(self) -> dict[str, str]:
         left_out = self.line.scanner.survey().left_out

@@ -20,9 +20,10 @@ from agent_vcr_nb.workspace.errors import ConflictError
 from agent_vcr_nb.workspace.journal import Journal
 from agent_vcr_nb.workspace.places import user_head
 from agent_vcr_nb.workspace.plan import Plan, make_plan, shown
+from agent_vcr_nb.workspace.reading import blob_id
 from agent_vcr_nb.workspace.renames import flush_file_system
 from agent_vcr_nb.workspace.restore import STAGING, Restore, clear_staging, differences
-from agent_vcr_nb.workspace.scan import Scanner, Scope, blob_id
+from agent_vcr_nb.workspace.scan import Scanner, Scope
 from agent_vcr_nb.workspace.store import (
     MAIN,
     Lock,
@@ -144,7 +145,7 @@ class Line:
     ) -> Savepoint | None:
         """Store the files as they are now; return None when `unless` says that nobody needs it.
 
-        `settle` reads files that have just changed a second time, some milliseconds later.
+        `settle` reads files that have just changed, and that somebody may be writing, a second time.
         """
         base = (self.latest, self.manifest(self.latest)) if self.latest else None
         writer = SavepointWriter(self.store, base[1] if base else None)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
-from typing import TypeVar
+from collections.abc import Mapping, Set
+from typing import Literal, TypeVar
 
 from agent_vcr_nb.workspace.errors import MergeConflictError, Versions
 from agent_vcr_nb.workspace.plan import shown
@@ -15,22 +15,28 @@ from agent_vcr_nb.workspace.tree import FileState, Manifest, covered_dirs
 T = TypeVar("T")
 
 
+Side = Literal["mine", "workspace"]
+"""Whose version of a file stands: the transaction's, as it is now, or the workspace's."""
+
+
 def merge(
     store: Store,
     base: tuple[Savepoint, Manifest],
     main: tuple[Savepoint, Manifest],
     mine: tuple[Savepoint, Manifest],
+    take: Mapping[str, Side],
 ) -> Manifest:
     """Return what the workspace will hold when `mine` is merged into `main`.
 
     Lines of one file that only one side changed are taken from that side. Raises MergeConflictError when both changed
-    the same lines or the same mode, or one changed what the other deleted.
+    the same lines or the same mode, or one changed what the other deleted, unless `take` decides for that path.
     """
     tree, ids = _merge_trees(store, base[0], main[0], mine[0])
     merged = Manifest(repositories=list(main[1].repositories))
     conflicts = set(ids)
     found = _entries(store, tree)
-    for path in base[1].files.keys() | main[1].files.keys() | mine[1].files.keys() | found.keys():
+    known = base[1].files.keys() | main[1].files.keys() | mine[1].files.keys()
+    for path in known | found.keys():
         states = (base[1].files.get(path), main[1].files.get(path), mine[1].files.get(path))
         if _is_guessed(*states, found=found.get(path)):
             conflicts.add(path)
@@ -40,10 +46,27 @@ def merge(
                 conflicts.add(path)
             merged.files[path] = FileState(mode or _usual(found[path][0], store.umask()), found[path][1])
     if conflicts:
-        raise _conflict(store, conflicts, base[1], main[1], mine[1])
+        conflicts = _whole(conflicts, known)
+        if not conflicts <= take.keys():
+            raise _conflict(store, conflicts - take.keys(), base[1], main[1], mine[1])
+        sides = {"workspace": main[1].files, "mine": mine[1].files}
+        merged.files = {path: state for path, state in merged.files.items() if path in known - conflicts}
+        merged.files.update((path, sides[take[path]][path]) for path in conflicts if path in sides[take[path]])
+        if broken := conflicts & (covered_dirs(merged.files) & merged.files.keys()):
+            raise _conflict(store, broken, base[1], main[1], mine[1])
     merged.dirs = _merge_dirs(merged.files, base[1].dirs, main[1].dirs, mine[1].dirs, 0o777 & ~store.umask())
     merged.bare = sorted(merged.dirs.keys() - covered_dirs(merged.files))
     return merged
+
+
+def _whole(conflicts: set[str], known: Set[str]) -> set[str]:
+    """Return the conflicts with the paths above and below them, where one side has a file and one a directory.
+
+    Without the names that git made up to show both (``a~SHA``), unless there is nothing else to tell.
+    """
+    near = {path for path in known for above in _above(path)[1:] if above in conflicts}
+    near |= {above for path in conflicts for above in _above(path)[1:] if above in known}
+    return ((conflicts | near) & known) or conflicts
 
 
 def _is_guessed(
@@ -130,6 +153,7 @@ def _conflict(store: Store, paths: set[str], base: Manifest, main: Manifest, min
     names = ", ".join(shown(path) for path in sorted(paths)[:10])
     return MergeConflictError(
         f"cannot commit: the workspace and this transaction both changed {names}. The workspace was not touched. "
-        "Take what you need from error.versions, then abort and begin again from the workspace as it is now.",
+        "error.versions holds both. Put what shall stand into the transaction's files and commit(take='mine'), or give "
+        "yours up with commit(take='workspace'), or name a side for each file: commit(take={path: side}).",
         versions,
     )

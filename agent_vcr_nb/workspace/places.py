@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
+from agent_vcr_nb.core.errors import UsageError
 from agent_vcr_nb.workspace.errors import UnsafeWorkspaceError
 
 SYSTEM = frozenset(
@@ -16,6 +18,28 @@ SYSTEM = frozenset(
 )
 MAX_FILES = 50_000
 MAX_BYTES = 1 << 30
+
+
+_SAID_OTHERWISE = {
+    "max_untracked_file_bytes": "say max_file_bytes; it holds for every file, whether git tracks it or not",
+    "untracked_exclude_dirs": "name the directories in leave_out, as paths relative to the workspace; node_modules, "
+    "virtual environments and caches are left out anyway",
+}
+"""Arguments of ai-agent-vcr's ACIDWorkspace that would not mean the same here -> what to say instead."""
+
+
+def check_arguments(dirty_worktree_policy: str, others: Mapping[str, object]) -> None:
+    """Raise UsageError for what cannot be had here and say what to use, TypeError for what nobody knows."""
+    if dirty_worktree_policy != "allow":
+        raise UsageError(
+            f"dirty_worktree_policy={dirty_worktree_policy!r}: only 'allow' holds here. Uncommitted work is stored in "
+            "savepoint 1 before anything else, and abort() brings it back, so it need not be refused. To insist on a "
+            "clean tree, ask git before begin()."
+        )
+    for name in others:
+        if name not in _SAID_OTHERWISE:
+            raise TypeError(f"ACIDWorkspace() got an unexpected keyword argument {name!r}")
+        raise UsageError(f"{name}: {_SAID_OTHERWISE[name]}.")
 
 
 def store_home() -> Path:

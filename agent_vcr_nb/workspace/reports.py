@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agent_vcr_nb.workspace.line import Rollback
+from agent_vcr_nb.workspace.line import Line, Rollback
 from agent_vcr_nb.workspace.plan import shown
 from agent_vcr_nb.workspace.store import Savepoint
 
@@ -82,3 +82,16 @@ class Status:
         ]
         lines.extend(f"{'changed':<22} {shown(path)}" for path in self.changed)
         return "\n".join(lines)
+
+
+def status_of(line: Line, session: str | None, *, isolated: bool) -> Status:
+    """Return how the workspace of a line stands, after a walk that stores nothing."""
+    latest = line.latest
+    changed: tuple[str, ...] = ()
+    if latest is not None:
+        now, _ = line.scanner.scan(settle=False)
+        then = line.manifest(latest)
+        paths = now.files.keys() | then.files.keys()
+        changed = tuple(sorted(path for path in paths if now.files.get(path) != then.files.get(path)))
+    count = len(line.savepoints)
+    return Status(line.root, line.store.path, session, isolated, count, latest, changed, line.store.size())

@@ -16,8 +16,9 @@ from pathlib import Path
 
 from agent_vcr_nb.workspace.errors import ConflictError
 from agent_vcr_nb.workspace.plan import Plan, covering
+from agent_vcr_nb.workspace.reading import blob_id, opened_parent, read_file
 from agent_vcr_nb.workspace.renames import exchange, move_to_free_name
-from agent_vcr_nb.workspace.scan import Seen, blob_id, opened_parent, read_file
+from agent_vcr_nb.workspace.scan import Seen
 from agent_vcr_nb.workspace.tree import FileState, Manifest
 
 STAGING = ".~vcr-restore"
@@ -251,8 +252,8 @@ class Restore:
                 mode = os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode
                 if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
                     return stat.S_IMODE(mode)
-                data, now, _ = read_file(name, fd)
-                return FileState(now.st_mode, blob_id(data))
+                found = read_file(name, fd)
+                return FileState(found.stat.st_mode, blob_id(found.data))
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -287,7 +288,7 @@ def clear_staging(root: Path, known: set[str], rescued: Path) -> list[Path]:
                 if name.startswith("part"):  # half-written by us
                     os.unlink(name, dir_fd=fd)
                     continue
-                data, _, _ = read_file(name, fd)
+                data = read_file(name, fd).data
                 if blob_id(data) in known:
                     os.unlink(name, dir_fd=fd)
                     continue

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import json
 import os
 import stat
@@ -13,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from agent_vcr_nb.workspace.reading import NotAFileError, blob_id, leases_tell, opened_parent, read_file
 from agent_vcr_nb.workspace.tree import FileState, Manifest, covered_dirs
 
 PRUNED = frozenset(
@@ -68,8 +67,8 @@ class Survey(NamedTuple):
 class Scanner:
     """Walks one directory, and knows what it read before.
 
-    A scan is not one instant: files may change while others are read. A file that is being written while it is read
-    is read again, and stands in ``Manifest.unstable`` when it does not come to rest.
+    A scan is not one instant: files may change while others are read. A file that somebody has open for writing just
+    after a change is read again, and stands in ``Manifest.unstable`` when it does not come to rest.
     """
 
     def __init__(self, root: Path, scope: Scope, *, own: str = "") -> None:
@@ -80,6 +79,7 @@ class Scanner:
         self.seen: dict[str, Seen] = {}
         self._counting = False
         self._keep: Keep | None = None
+        self._leases: bool | None = None
 
     # -------------------------------------------------------------------------------------------- whole scans
 
@@ -141,6 +141,8 @@ class Scanner:
         fd = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
         try:
             self._device = os.fstat(fd).st_dev
+            if self._leases is None:
+                self._leases = leases_tell(fd)
             self._visit(fd, "", 0)
         finally:
             os.close(fd)
@@ -257,19 +259,18 @@ class Scanner:
         """Read one file into the manifest; return whether it was there."""
         started = time.time_ns()
         try:
-            data, now, whole = read_file(name, fd)
+            found = read_file(name, fd, lease=bool(self._leases))
         except FileNotFoundError:
             return False
         except PermissionError:
             self._manifest.left_out[path] = "unreadable"
             return False
-        except _NotAFileError:
+        except NotAFileError:
             return False
-        self._note(path, data, now, started)
-        if not whole:
+        self._note(path, found.data, found.stat, started)
+        if not found.whole:
             self._torn.append(path)
-        is_link = stat.S_ISLNK(now.st_mode)
-        if not whole or (not is_link and not self._fresh[path].trusted):
+        if not found.whole or not (found.alone or self._fresh[path].trusted):
             self._hot.append((path, time.monotonic()))
         return True
 
@@ -282,10 +283,10 @@ class Scanner:
             self._keep(path, data, state.blob)
 
     def _settle(self) -> None:
-        """Read files that had just changed once more, until two readings agree or the fourth has failed.
+        """Read files that had just changed and may have a writer until two readings agree or the fourth has failed.
 
         The stat alone cannot tell: a file system sets mtime when a write starts, so that a file that is half written
-        looks the same before and after the reading.
+        looks the same before and after the reading. A reading during which nobody can have written ends the matter.
         """
         for _ in range(4):
             if not self._hot:
@@ -297,13 +298,14 @@ class Scanner:
                 started = time.time_ns()
                 try:
                     with opened_parent(self.root, path) as fd:
-                        data, now, whole = read_file(path.rpartition("/")[2], fd)
-                except (OSError, _NotAFileError):
+                        found = read_file(path.rpartition("/")[2], fd, lease=bool(self._leases))
+                except (OSError, NotAFileError):
                     self._forget(path)
                     continue
-                if not whole or blob_id(data) != before.blob or now.st_mode != before.mode:
-                    self._note(path, data, now, started)
-                    self._hot.append((path, time.monotonic()))
+                if not found.whole or blob_id(found.data) != before.blob or found.stat.st_mode != before.mode:
+                    self._note(path, found.data, found.stat, started)
+                    if not found.alone:
+                        self._hot.append((path, time.monotonic()))
         self._manifest.unstable.extend(sorted(path for path, _ in self._hot))
 
     def _forget(self, path: str) -> None:
@@ -312,69 +314,3 @@ class Scanner:
         del self._fresh[path]
         self._manifest.unstable.append(path)
         self._manifest.bare = sorted(self._manifest.dirs.keys() - covered_dirs(self._manifest.files))
-
-
-class _NotAFileError(Exception):
-    """The name stands for something else than when it was listed."""
-
-
-def blob_id(data: bytes) -> str:
-    """Return git's object id of a content."""
-    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
-
-
-def read_file(name: str, fd: int) -> tuple[bytes, os.stat_result, bool]:
-    """Return content, stat, and whether the file kept still; for a link its target. Never follows a link."""
-    now = os.stat(name, dir_fd=fd, follow_symlinks=False)
-    if stat.S_ISLNK(now.st_mode):
-        return os.fsencode(os.readlink(name, dir_fd=fd)), now, True
-    if not stat.S_ISREG(now.st_mode):
-        raise _NotAFileError(name)
-    for _ in range(3):
-        file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=fd)
-        try:
-            _wait_for_writer(file)
-            before = os.fstat(file)
-            parts = []
-            while part := os.read(file, 1 << 20):
-                parts.append(part)
-            after = os.fstat(file)
-        finally:
-            os.close(file)
-        data = b"".join(parts)
-        still = (before.st_size, before.st_mtime_ns, before.st_ctime_ns)
-        if still == (after.st_size, after.st_mtime_ns, after.st_ctime_ns) and len(data) == after.st_size:
-            return data, after, True
-    return data, after, False
-
-
-def _wait_for_writer(file: int) -> None:
-    """Wait until a write that is under way has ended.
-
-    A write that the scheduler has stopped half-way looks at rest, however often one looks. ext4 and btrfs search for
-    holes under the lock that a writer holds; xfs reads under it anyway.
-    """
-    with contextlib.suppress(OSError):  # an empty file has no hole, and not every file system looks for one
-        os.lseek(file, 0, os.SEEK_HOLE)
-    os.lseek(file, 0, os.SEEK_SET)
-
-
-class opened_parent:  # noqa: N801 - used like a function
-    """A descriptor of the directory that holds a path, reached without following any link."""
-
-    def __init__(self, root: Path | int, path: str) -> None:
-        self.fd = os.dup(root) if isinstance(root, int) else os.open(root, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            for part in path.split("/")[:-1]:
-                below = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=self.fd)
-                os.close(self.fd)
-                self.fd = below
-        except BaseException:
-            os.close(self.fd)
-            raise
-
-    def __enter__(self) -> int:
-        return self.fd
-
-    def __exit__(self, *exc_info: object) -> None:
-        os.close(self.fd)

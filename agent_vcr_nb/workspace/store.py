@@ -218,7 +218,23 @@ class SavepointWriter:
             known = before.get(path)
             if known is not state and (known is None or known.blob != state.blob or known.git_mode != state.git_mode):
                 parts.append(f"M {state.git_mode} {state.blob} ".encode() + quote(path) + b"\n")
-        return self.write_commit(line, number, base[0].tree if base else None, parts, about)
+        made = self.write_commit(line, number, base[0].tree if base else None, parts, about)
+        self._flush_names(made, line)
+        return made
+
+    def _flush_names(self, made: Savepoint, line: str) -> None:
+        """Flush the folders that a savepoint's names stand in: git flushes only what is in its files."""
+        heads = self._store.git.repository / "refs" / "heads"
+        try:
+            for folder in (self._store.git.repository / "objects" / "pack", heads / line):
+                flush_folder(folder)
+            if made.number == 1:
+                flush_folder(heads)
+        except OSError as error:
+            self._store.delete(line, [made.number])
+            raise StoreError(
+                f"savepoint {made.number} could not be flushed to the disk: {error}. It is gone."
+            ) from error
 
     def write_commit(
         self, line: str, number: int, tree: str | None, changes: Iterable[bytes], about: dict[str, Any]

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from agent_vcr_nb.core.errors import UsageError
 from agent_vcr_nb.core.frame import Frame, Session
 from agent_vcr_nb.workspace.store import Savepoint
 
@@ -69,6 +70,14 @@ class Ties:
     def savepoint(self, session: str, frame: int) -> int | None:
         """Return the number of a frame's savepoint."""
         return self._numbers.get((session, frame))
+
+    def need(self, session: str, frame: int) -> int:
+        """Return the number of a frame's savepoint; raises UsageError that names the frames with one."""
+        number = self.savepoint(session, frame)
+        if number is None:
+            known = ", ".join(map(str, self.frames(session))) or "none"
+            raise UsageError(f"frame {frame} of {session} has no savepoint: frames with one are {known}")
+        return number
 
     def frames(self, session: str) -> dict[int, int]:
         """Return frame -> savepoint of one session, in the order of the frames."""

@@ -1,8 +1,8 @@
 """Savepoints and rollbacks beside plain git and two peers: ``python -m tests.benchmarks.workspace_bench``.
 
 Ten changed files a savepoint, trees of 100, 2,000 and 20,000 files; medians of rounds in which all sides take turns.
-Ours flushes to disk and reads changed files twice; plain git does neither. Before each turn the disk is flushed
-and only then the files are changed, so that nobody pays for another's writes and every change is fresh.
+Ours flushes to disk and makes sure that no file was being written; plain git does neither. Before each turn the disk
+is flushed and only then the files are changed, so that nobody pays for another's writes and every change is fresh.
 """
 
 from __future__ import annotations

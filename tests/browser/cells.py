@@ -8,6 +8,7 @@ from agent_vcr_nb.notebook.debugger import VCRDebugger
 class Run:
     """Ten steps of an agent; step 8 fails."""
     session_id = "demo"
+    origin = ""
 
     def __init__(self, steps):
         self.steps = steps
@@ -32,6 +33,15 @@ class Run:
 
     def writers(self, path):
         return [{"frame": n, "key": self.steps[n]["key"], "op": "replace", "side": "output"} for n in (0, 4, 6)]
+
+    def sessions(self):
+        return [{"session": "base", "words": "its parent, ok, 10 frames"}]
+
+    def same_step(self, number, side, session):
+        if number > 5:
+            raise FrameNotFoundError(f"session {session!r} has no frame {self.steps[number]['key']!r}")
+        state = json.loads(self.state(number, side))
+        return json.dumps({**state, "plan": "use Django"}), f"{session} · frame {number}"
 
     def refresh(self):
         return 0

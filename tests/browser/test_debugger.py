@@ -18,7 +18,9 @@ def opened(notebook):
 @pytest.fixture
 def debugger(opened, page):
     """The notebook with the run loaded anew: first frame, no edit, the state before it on show."""
-    epoch = opened.value("debugger.clear() or debugger.load(run) or debugger.scrubber.epoch")
+    epoch = opened.value(
+        "debugger.clear() or debugger.load(run) or debugger.set_trait('frame', 0) or debugger.scrubber.epoch"
+    )
     scrubber = page.get_by_test_id("vcr-scrubber")
     expect(scrubber).to_have_attribute("data-epoch", str(epoch))
     expect(scrubber).to_have_attribute("data-count", "10")
@@ -174,6 +176,7 @@ def test_keys_typed_in_the_widgets_are_not_jupyterlabs_shortcuts(debugger, page,
     slider.focus()
     for key in "ddabxcvz":
         page.keyboard.press(key)
+    page.get_by_role("tab", name="Before").click()
     tree.locator(".jse-value", has_text="2026-11-24").click()
     for key in ("d", "d", "a", "b"):
         page.keyboard.press(key)
@@ -186,10 +189,10 @@ def test_keys_typed_in_the_widgets_are_not_jupyterlabs_shortcuts(debugger, page,
 def test_play_goes_to_the_end_and_stops(debugger, page, tree):
     debugger.expect_value("debugger.set_trait('frame', 7)", None)
     shows(tree, 7)
-    page.get_by_role("button", name="Play").click()
+    page.get_by_role("button", name="Play", exact=True).click()
     expect(page.get_by_role("button", name="Pause")).to_be_visible()
     shows(tree, 9)
-    expect(page.get_by_role("button", name="Play")).to_be_visible()
+    expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
 
 
 def test_the_focus_is_seen(debugger, page, slider):

@@ -23,9 +23,16 @@ def test_hostile_text_in_every_field_is_shown_as_text(notebook, page):
         """
 class Hostile(Run):
     session_id = hostile[0]
+    origin = hostile[1]
     def state(self, number, side):
         text = hostile[number]
-        return json.dumps({text: text, "nested": [{text: text, "side": side}], "$t": text, "v": text})
+        call = {"id": text, "function": {"name": text, "arguments": text}}
+        chat = [{"role": "assistant", "name": text, "content": text, "tool_calls": [call]},
+                {"role": "tool", "tool_call_id": text, "content": text}]
+        nested = [{text: text, "side": side}]
+        return json.dumps({text: text, "nested": nested, "chat": {text: chat}, "$t": text, "v": text})
+    def sessions(self):
+        return [{"session": text, "words": text} for text in hostile]
 debugger = VCRDebugger(Hostile([step(n, name=text, status="error", error=text) for n, text in enumerate(hostile)]
                                + [{**step(6), "type": hostile[0], "status": hostile[0], "provenance": hostile[0]}]))
 debugger
@@ -33,10 +40,15 @@ debugger
     )
     lab.run(0, 1)
     slider, tree = page.get_by_role("slider", name="Frame"), page.get_by_test_id("vcr-tree")
+    page.get_by_role("tab", name="Changes").click()
+    offered = page.get_by_label("Compare with", exact=True).locator("optgroup option")
+    expect(offered).to_have_text([f"{text} ({text})" for text in HOSTILE], use_inner_text=False)
+    expect(page.get_by_test_id("vcr-session")).to_have_text(f"{HOSTILE[0]} · {HOSTILE[1]}", use_inner_text=False)
     for number, text in enumerate(HOSTILE):
-        for tab in ("Before", "After", "Changes"):
+        for tab in ("Before", "After", "Changes", "Chat"):
             page.get_by_role("tab", name=tab).click()
             expect(tree).to_have_attribute("data-ready", "true")
+        expect(tree.locator(".vcr-message").nth(1).locator(".vcr-text")).to_have_text(text, use_inner_text=False)
         expect(page.locator(".vcr-problem")).to_have_text(text, use_inner_text=False)
         assert tree.evaluate("node => node.querySelectorAll('script, img, iframe, object').length") == 0
         assert page.locator(".vcr-problem").evaluate("node => node.children.length") == 0

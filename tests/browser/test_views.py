@@ -1,7 +1,9 @@
 """Fork graph, ledger and findings in JupyterLab: what a user sees, clicks and gets in the kernel."""
 
+import contextlib
+
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import TimeoutError, expect
 
 from agent_vcr_nb.notebook.fork_dag import FOLDED
 
@@ -93,8 +95,13 @@ def centre(point):
 
 def click(page, chart, point):
     """Click on a point of a chart, as a hand does: Plotly takes a click only where the mouse rests."""
-    page.mouse.move(*centre(point))
-    expect(chart.locator(".hoverlayer .hovertext")).to_be_visible()
+    hover = chart.locator(".hoverlayer .hovertext").first
+    for _ in range(20):  # what is above may still change its height, and a chart that is drawn anew forgets the mouse
+        chart.scroll_into_view_if_needed()
+        page.mouse.move(*centre(point), steps=3)
+        with contextlib.suppress(TimeoutError):
+            hover.wait_for(timeout=500)
+            break
     page.mouse.click(*centre(point))
 
 

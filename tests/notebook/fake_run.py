@@ -30,6 +30,7 @@ class Run:
     """A source whose frames the test adds and ends by hand."""
 
     session_id = "run"
+    origin = ""
 
     def __init__(self, count: int = 3) -> None:
         self.frames = [summary(number) for number in range(count)]
@@ -54,6 +55,14 @@ class Run:
 
     def writers(self, path: str) -> list[dict[str, Any]]:
         return [{"frame": 1, "key": "step#1", "op": "replace", "side": "output"}]
+
+    def sessions(self) -> list[dict[str, str]]:
+        return [{"session": "other", "words": "its parent, ok, 3 frames"}]
+
+    def same_step(self, number: int, side: str, session: str) -> tuple[str, str]:
+        if number == 0:
+            raise FrameNotFoundError(f"session {session!r} has no frame 'step#0'")
+        return json.dumps({"number": number, "side": side, "session": session}), f"{session} · frame {number}"
 
     def refresh(self) -> int:
         came, self.news = self.news, 0

@@ -75,5 +75,5 @@ def test_following_shows_frames_that_come_and_states_that_ended():
     debugger.stop_following()
     run.end(1)
     debugger.refresh()
-    assert [message["kind"] for message in frames] == ["frames", "frames", "changed"]
+    assert [message["kind"] for message in frames] == ["frames", "changed"]
     assert [message["kind"] for message in states] == ["stale"]

@@ -205,3 +205,43 @@ def test_findings_lists_what_sentinel_finds_and_jumps_to_the_frame_that_wrote_it
     assert text.endswith("<FindingsTable>")
     assert rows == "[('src/load.py', 0)]\n"
     assert "my_run ''\n" in current
+
+
+@pytest.mark.slow
+def test_files_that_a_step_wrote_are_shown_taken_away_and_brought_back(notebook, monkeypatch, tmp_path_factory):
+    monkeypatch.setenv("AGENT_VCR_HOME", str(tmp_path_factory.mktemp("home")))
+    *_, changed, back, gone, again, there = notebook(
+        "from agent_vcr_nb import ACIDWorkspace, VCRRecorder\n"
+        "from pathlib import Path\n"
+        "Path('work').mkdir()\n"
+        "write = step(lambda number: Path(f'work/file{number}').write_text('written'), name='write')\n"
+        "with VCRRecorder(workspace=ACIDWorkspace('work')) as recorder:\n"
+        "    recorder.start_session('my_run')\n"
+        "    for number in range(5):\n"
+        "        write(number)",
+        "%vcr changes 2",
+        "%vcr rollback 3",
+        "print(sorted(path.name for path in Path('work').iterdir()))",
+        "%vcr undo",
+        "print(sorted(path.name for path in Path('work').iterdir()))",
+    )
+    assert "added                  file0\n@@ -0,0 +1 @@\n+written" in changed
+    assert "delete                 file3\ndelete                 file4" in back
+    assert gone == "['file0', 'file1', 'file2']\n"
+    assert "create                 file3" in again
+    assert there == "['file0', 'file1', 'file2', 'file3', 'file4']\n"
+
+
+@pytest.mark.slow
+def test_a_verb_can_be_run_by_name_and_gives_its_result(notebook):
+    *_, resumed, refused = notebook(
+        "%vcr record my_run",
+        "try_agent('todo')",
+        "magics = get_ipython().magics_manager.registry['VCRMagics']\n"
+        """result = magics.run_verb('resume', frame=2, set=['plan="sqlite"'])\n"""
+        "print(result.session_id, magics.session, result.executed)",
+        "from agent_vcr_nb.core.errors import UsageError\n"
+        "try: magics.run_verb('frobnicate')\nexcept UsageError as error: print(error)",
+    )
+    assert resumed == "my_run-fork1 my_run-fork1 ('build',)\n"
+    assert refused.startswith("frobnicate: no such word; there are: debug, record")

@@ -74,3 +74,41 @@ def test_another_run_starts_at_its_first_frame_under_a_new_epoch():
     scrubber.frame = 2
     scrubber.load(Run(1))
     assert (scrubber.frame, scrubber.epoch, scrubber.feed.source.count) == (0, 1, 1)
+
+
+def test_it_opens_where_the_run_failed():
+    run = Run(4)
+    run.end(2, status="error")
+    run.end(3, status="error")
+    assert FrameScrubber(run).frame == 2
+    assert FrameScrubber(Run(4)).frame == 0
+
+
+def test_it_opens_at_the_step_that_failed_and_not_at_those_it_failed_through():
+    run = Run(0)
+    run.add(status="error")
+    run.add(parent=0)
+    run.add(status="error", parent=0)
+    run.add(status="error", parent=2)
+    assert FrameScrubber(run).frame == 3
+
+
+def test_another_run_is_named_and_opens_where_it_failed():
+    scrubber = FrameScrubber(Run(4))
+    other = Run(4)
+    other.session_id, other.origin = "fork", "forked from run before frame 1"
+    other.end(3, status="error")
+    selected = []
+    scrubber.observe(lambda change: selected.append(change["new"]), "frame")
+    scrubber.load(other)
+    assert (scrubber.session, scrubber.origin, scrubber.frame) == ("fork", "forked from run before frame 1", 3)
+    scrubber.load(other)
+    assert selected == [3, 0, 3]
+
+
+def test_a_failure_that_comes_later_leaves_the_selection_where_it_is():
+    run = Run(2)
+    scrubber = FrameScrubber(run)
+    run.add(status="error")
+    scrubber.look()
+    assert scrubber.frame == 0

@@ -129,3 +129,21 @@ def test_every_run_has_its_own_edits(run, tree, sent):
 def test_a_side_that_a_frame_does_not_have_is_an_error_in_the_widget(tree):
     tree._receive(tree, {"kind": "state", "frame": 0, "side": "secret"}, [])
     assert tree.error == "a frame has no 'secret' state: expected input or output"
+
+
+def test_the_same_step_of_another_session_is_sent_without_an_edit(tree, sent):
+    edit(tree, 1, REPLACE)
+    receive(tree, kind="state", frame=1, side="input", session="other")
+    assert json.loads(sent[1]["text"]) == {"number": 1, "side": "input", "session": "other"}
+    assert (sent[1]["session"], sent[1]["title"], sent[1]["patch"]) == ("other", "other · frame 1", [])
+
+
+def test_a_step_that_another_session_does_not_have_is_told_with_the_reason(tree, sent):
+    receive(tree, kind="state", frame=0, side="output", session="other")
+    assert (sent[0]["kind"], sent[0]["session"]) == ("failure", "other")
+    assert sent[0]["message"] == "session 'other' has no frame 'step#0'"
+
+
+def test_the_sessions_to_compare_with_are_told(tree, sent):
+    receive(tree, kind="sessions")
+    assert sent[0]["sessions"] == [{"session": "other", "words": "its parent, ok, 3 frames"}]

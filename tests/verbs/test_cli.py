@@ -353,3 +353,54 @@ def test_a_folder_that_cannot_be_used_is_one_clear_message(app):
 def test_a_resume_that_is_refused_leaves_no_session(recorded):
     assert run_vcr("resume", "my_run", "2", "--agent", "json:dumps").returncode == 3
     assert [path.name for path in Path(".vcr").glob("*.vcr")] == ["my_run.vcr"]
+
+
+def test_diff_of_one_session_asks_for_the_other_and_of_a_fork_takes_its_parent(recorded, vcr):
+    code, _, err = vcr("diff", "my_run")
+    assert code == 2
+    assert "compare my_run with what? Name two sessions (diff my_run OTHER) or two of its frames" in err
+    vcr("resume", "my_run", "2", "--set", 'database="sqlite"', "--agent", "app.py:agent")
+    code, out, _ = vcr("diff", "my_run-fork1")
+    assert code == 1
+    assert out.startswith("my_run and my_run-fork1: first divergence: agent#1/build#1 (it was given another input)")
+
+
+def test_a_mock_of_a_step_that_is_not_there_is_refused_with_the_steps(recorded, vcr):
+    for words in (("--mock", "biuld=null"), ("--skip", "biuld")):
+        code, _, err = vcr("resume", "my_run", "1", *words, "--agent", "app.py:agent")
+        assert code == 2
+        assert "my_run: no step 'biuld' to mock or skip. Did you mean build? Recorded: agent, build, plan" in err
+        assert vcr("resume", "my_run", "1", *words)[0] == 2
+
+
+def test_a_program_that_ends_with_sys_exit_is_resumed_to_its_end(app):
+    with Path("app.py").open("a") as file:
+        file.write("    sys.exit(0)\n")
+    run_vcr("record", "--session", "exits", "--", "python", "app.py", "todo", "sqlite")
+    done = run_vcr("resume", "exits", "2")
+    assert (done.returncode, "exits-fork1: forked from exits before frame 2" in done.stdout) == (0, True), done.stderr
+
+
+def test_the_shell_completes_words_options_sessions_frames_steps_and_paths(recorded):
+    def completed(*words):
+        typed = {
+            "COMP_WORDS": " ".join(["vcr", *words]),
+            "COMP_CWORD": str(len(words)),
+            "_VCR_COMPLETE": "bash_complete",
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", "from agent_vcr_nb.cli import main; main(prog_name='vcr')"],
+            capture_output=True,
+            text=True,
+            env={**os.environ, **typed},
+            timeout=60,
+        )
+        return [line.partition(",")[2] for line in done.stdout.splitlines()]
+
+    assert completed("resu") == ["resume"]
+    assert completed("resume", "my") == ["my_run"]
+    assert completed("resume", "my_run", "") == ["0", "1", "2"]
+    assert completed("resume", "my_run", "2", "--skip", "bu") == ["build"]
+    assert completed("resume", "my_run", "2", "--mode", "re") == ["replay"]
+    assert completed("state", "my_run", "2", "--path", "/") == ["/task", "/database", "/plan"]
+    assert completed("check", "my_run", "--ag") == ["--against"]

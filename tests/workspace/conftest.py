@@ -4,6 +4,7 @@ import hashlib
 import os
 import stat
 import subprocess
+import weakref
 
 import pytest
 
@@ -51,7 +52,7 @@ def own_home(tmp_path_factory, monkeypatch):
     """Stores of a test lie in a folder of its own."""
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("AGENT_VCR_HOME", str(home))
-    monkeypatch.setattr("agent_vcr_nb.workspace.acid._active", {})
+    monkeypatch.setattr("agent_vcr_nb.workspace.acid._active", weakref.WeakKeyDictionary())
     return home
 
 

@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from agent_vcr_nb import ACIDWorkspace
+from agent_vcr_nb.core.errors import UsageError
 from agent_vcr_nb.workspace.errors import BusyWorkspaceError, MergeConflictError
 from tests.workspace.conftest import git, put, snapshot
 
@@ -72,6 +73,94 @@ def test_a_conflict_is_refused_with_both_versions_and_the_first_committer_wins(w
     assert snapshot(workspace) == before
     assert snapshot(two.path) == mine
     two.abort()
+
+
+@pytest.fixture
+def conflict(workspace):
+    """A transaction that was told of conflicts about a.txt, img.bin and bin/run.sh, and has a file of its own."""
+    one, two = isolated(workspace, "one"), isolated(workspace, "two")
+    for agent, text in ((one, "first\n"), (two, "second\n")):
+        put(agent.path, "a.txt", text)
+        put(agent.path, "bin/run.sh", text, 0o755)
+    os.unlink(one.path / "img.bin")
+    put(two.path, "img.bin", b"edited")
+    put(two.path, "fine.txt", "no conflict here")
+    one.commit()
+    with pytest.raises(MergeConflictError) as caught:
+        two.commit()
+    assert caught.value.files == ("a.txt", "bin/run.sh", "img.bin")
+    yield two
+    two.close()
+
+
+@pytest.mark.parametrize(("take", "text", "image"), [("mine", "second\n", b"edited"), ("workspace", "first\n", None)])
+def test_all_conflicts_are_decided_for_one_side(conflict, workspace, take, text, image):
+    before = snapshot(workspace)
+    conflict.commit(take=take)
+    assert (workspace / "a.txt").read_text() == (workspace / "bin/run.sh").read_text() == text
+    assert os.stat(workspace / "bin/run.sh").st_mode & 0o777 == 0o755
+    assert [path.read_bytes() for path in workspace.glob("img.bin")] == [image] * (image is not None)
+    assert (workspace / "fine.txt").read_text() == "no conflict here"
+    acid = ACIDWorkspace(workspace)
+    acid.begin()
+    acid.undo()
+    assert snapshot(workspace) == before
+
+
+def test_a_file_edited_after_both_versions_were_seen_is_what_stands(conflict, workspace):
+    put(conflict.path, "a.txt", "first\nsecond\n")
+    conflict.commit(take={"a.txt": "mine", "bin/run.sh": "workspace", "img.bin": "workspace"})
+    assert (workspace / "a.txt").read_text() == "first\nsecond\n"
+    assert (workspace / "bin/run.sh").read_text() == "first\n"
+    assert not (workspace / "img.bin").exists()
+
+
+def test_conflicts_that_were_not_decided_are_told_again_and_nothing_is_touched(conflict, workspace):
+    before, mine = snapshot(workspace), snapshot(conflict.path)
+    with pytest.raises(MergeConflictError) as caught:
+        conflict.commit(take={"a.txt": "mine"})
+    assert caught.value.files == ("bin/run.sh", "img.bin")
+    assert (snapshot(workspace), snapshot(conflict.path)) == (before, mine)
+    conflict.commit(take="mine")
+    assert (workspace / "a.txt").read_text() == "second\n"
+
+
+def test_a_file_that_changed_again_after_it_was_told_is_a_new_conflict(conflict, workspace):
+    put(workspace, "a.txt", "typed by the user\n")
+    with pytest.raises(MergeConflictError) as caught:
+        conflict.commit(take="mine")
+    (version,) = caught.value.versions
+    assert (version.path, version.main) == ("a.txt", b"typed by the user\n")
+    assert (workspace / "a.txt").read_text() == "typed by the user\n"
+    conflict.commit(take="mine")
+    assert (workspace / "a.txt").read_text() == "second\n"
+
+
+def test_a_decision_about_what_was_not_told_and_an_unknown_side_are_refused(conflict, workspace, acid):
+    with pytest.raises(
+        UsageError, match=r"no conflict about fine\.txt was told.*so far: a\.txt, bin/run\.sh, img\.bin"
+    ):
+        conflict.commit(take={"fine.txt": "mine"})
+    with pytest.raises(UsageError, match="'theirs': a side is 'mine' or 'workspace'"):
+        conflict.commit(take="theirs")
+    with pytest.raises(UsageError, match="take decides conflicts of an isolated transaction"):
+        acid.commit(take="mine")
+
+
+@pytest.mark.parametrize(("take", "is_file"), [("mine", True), ("workspace", False)])
+def test_a_file_against_a_directory_is_decided_as_a_whole(workspace, take, is_file):
+    one, two = isolated(workspace, "one"), isolated(workspace, "two")
+    put(one.path, "thing/inner", "in a directory")
+    put(two.path, "thing", "a file")
+    one.commit()
+    with pytest.raises(MergeConflictError) as caught:
+        two.commit()
+    assert caught.value.files == ("thing", "thing/inner")
+    with pytest.raises(MergeConflictError):
+        two.commit(take={"thing": "mine", "thing/inner": "workspace"})
+    two.commit(take=take)
+    assert (workspace / "thing").is_file() is is_file
+    assert (workspace / "thing/inner").is_file() is not is_file
 
 
 def test_two_modes_given_to_one_file_are_a_conflict(workspace):

@@ -46,6 +46,37 @@ def test_a_store_inside_its_workspace_and_a_workspace_inside_its_store_are_refus
         ACIDWorkspace(workspace, store=workspace.parent)
 
 
+def test_uncommitted_work_is_allowed_and_an_abort_brings_it_back(workspace):
+    git(workspace, "init", "-q")
+    git(workspace, "add", "-A")
+    git(workspace, "commit", "-qm", "initial")
+    put(workspace, "a.txt", "uncommitted")
+    before = snapshot(workspace)
+    acid = ACIDWorkspace(workspace, dirty_worktree_policy="allow")
+    acid.begin()
+    put(workspace, "a.txt", "agent")
+    acid.abort()
+    assert snapshot(workspace) == before
+
+
+@pytest.mark.parametrize(
+    ("argument", "instead"),
+    [
+        ({"dirty_worktree_policy": "fail"}, "only 'allow' holds here.*ask git before begin"),
+        ({"max_untracked_file_bytes": 10}, "say max_file_bytes"),
+        ({"untracked_exclude_dirs": ["data"]}, "in leave_out"),
+    ],
+)
+def test_an_argument_that_would_mean_something_else_is_refused_with_what_to_say(workspace, argument, instead):
+    with pytest.raises(UsageError, match=instead):
+        ACIDWorkspace(workspace, **argument)
+
+
+def test_an_argument_that_nobody_knows_is_a_type_error(workspace):
+    with pytest.raises(TypeError, match="unexpected keyword argument 'leave_ot'"):
+        ACIDWorkspace(workspace, leave_ot=["data"])
+
+
 def test_a_second_opener_is_refused_and_told_who_has_it(acid, workspace):
     with pytest.raises(BusyWorkspaceError, match=f"process {os.getpid()}"):
         ACIDWorkspace(workspace).begin()
@@ -228,7 +259,9 @@ def test_an_edit_of_a_file_about_to_be_deleted_is_kept(acid, workspace, monkeypa
     assert (workspace / "new").read_text() == "the user typed this meanwhile"
 
 
-def test_a_file_that_is_written_while_it_is_stored_is_never_stored_torn_unnoticed(acid, workspace):
+@pytest.mark.parametrize("leases", [True, False])
+def test_a_file_that_is_written_while_it_is_stored_is_never_stored_torn_unnoticed(acid, workspace, leases):
+    acid._line.scanner._leases = leases
     stop = threading.Event()
     place = workspace / "hot"
     put(workspace, "hot", b"a" * 400_000)

@@ -20,7 +20,9 @@ while True:
 """
 
 
-def test_no_torn_content_is_stored_unnoticed_while_all_processors_are_taken(acid, workspace):
+@pytest.mark.parametrize("leases", [True, False])
+def test_no_torn_content_is_stored_unnoticed_while_all_processors_are_taken(acid, workspace, leases):
+    acid._line.scanner._leases = leases
     place = workspace / "hot"
     place.write_bytes(b"a" * 2_000_000)
     hogs = [subprocess.Popen([sys.executable, "-c", HOG]) for _ in range(2 * (os.cpu_count() or 1))]

@@ -27,3 +27,14 @@ test("widgets of one group share a selection, widgets without a group do not", (
   assert.notEqual(selectionOf("one"), selectionOf("other"));
   assert.notEqual(selectionOf(""), selectionOf(""));
 });
+
+test("a command reaches the widgets of its group that listen", () => {
+  const selection = new Selection();
+  /** @type {string[]} */
+  const done = [];
+  const stop = selection.onCommand((name) => done.push(name));
+  selection.command("resume");
+  stop();
+  selection.command("fork");
+  assert.deepEqual(done, ["resume"]);
+});

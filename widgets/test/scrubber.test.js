@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   FrameStore,
+  KEY_HELP,
+  TREE_COMMANDS,
   actionOf,
   cellsByCount,
   cellsByTime,
@@ -134,4 +136,13 @@ test("a key with a modifier is left to the page", () => {
   assert.equal(actionOf({ ...plain, key: "ArrowLeft" }), "previous");
   assert.equal(actionOf({ ...plain, key: "z" }), null);
   assert.equal(actionOf({ ...plain, key: "ArrowLeft", ctrlKey: true }), null);
+});
+
+test("every key of the help does something, and the tree's keys are in it", () => {
+  const plain = { ctrlKey: false, metaKey: false, altKey: false };
+  /** @type {Record<string, string>} */
+  const named = { "←": "ArrowLeft", "→": "ArrowRight", Space: " " };
+  const actions = KEY_HELP.flatMap(([keys]) => keys.split(" ")).map((key) => actionOf({ ...plain, key: named[key] ?? key }));
+  assert.equal(actions.includes(null), false);
+  assert.deepEqual(TREE_COMMANDS.filter((command) => !actions.includes(command)), []);
 });

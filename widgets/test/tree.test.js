@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { StateCache } from "../src/tree/cache.js";
 import {
-  StateCache,
   changesBetween,
   keysOf,
-  opensAtFirst,
+  openAtFirst,
   patched,
   plainOperations,
   pointerOf,
@@ -15,34 +15,34 @@ import {
   valueAt,
 } from "../src/tree/model.js";
 
-const state = (/** @type {string} */ text) => ({ text, patch: [], frame: "" });
+const state = (/** @type {string} */ text) => ({ text, patch: [], title: "" });
 const lines = (/** @type {unknown} */ before, /** @type {unknown} */ after) =>
   changesBetween(before, after).map(({ kind, path }) => `${kind} ${path}`);
 
 test("the states used last stay, and the cache keeps to its limit", () => {
   const cache = new StateCache(10);
-  cache.put(0, "input", state("aaaa"));
-  cache.put(1, "input", state("bbbb"));
-  cache.get(0, "input");
-  cache.put(2, "input", state("cccc"));
-  assert.deepEqual([0, 1, 2].map((frame) => cache.has(frame, "input")), [true, false, true]);
+  cache.put("0", state("aaaa"));
+  cache.put("1", state("bbbb"));
+  cache.get("0");
+  cache.put("2", state("cccc"));
+  assert.deepEqual(["0", "1", "2"].map((key) => cache.has(key)), [true, false, true]);
 });
 
 test("a state larger than the whole cache is kept while it is the newest", () => {
   const cache = new StateCache(3);
-  cache.put(0, "input", state("aaaaaaaa"));
-  assert.equal(cache.get(0, "input")?.text, "aaaaaaaa");
-  cache.put(1, "input", state("b"));
-  assert.equal(cache.has(0, "input"), false);
+  cache.put("0", state("aaaaaaaa"));
+  assert.equal(cache.get("0")?.text, "aaaaaaaa");
+  cache.put("1", state("b"));
+  assert.equal(cache.has("0"), false);
 });
 
 test("a dropped state frees its place", () => {
   const cache = new StateCache(4);
-  cache.put(0, "output", state("aaaa"));
-  cache.drop(0, "output");
-  cache.put(1, "output", state("bb"));
-  cache.put(2, "output", state("cc"));
-  assert.equal(cache.has(1, "output"), true);
+  cache.put("0", state("aaaa"));
+  cache.drop("0");
+  cache.put("1", state("bb"));
+  cache.put("2", state("cc"));
+  assert.equal(cache.has("1"), true);
 });
 
 test("keys with slashes and tildes survive a JSON Pointer", () => {
@@ -123,8 +123,13 @@ test("the path of a selection is where it began", () => {
   assert.deepEqual(selections.map(selectedPath), ["", "", "/a/0", "/b~1c"]);
 });
 
-test("a small value of the state is open at first, one that would fill the page is not", () => {
-  const tree = { few: [1, 2], many: Array(26).fill(0), long: ["x".repeat(30_000)], deep: { er: {} } };
-  const paths = [[], ["few"], ["many"], ["long"], ["deep"], ["deep", "er"]];
-  assert.deepEqual(paths.map((path) => opensAtFirst(tree, path)), [true, true, false, false, true, false]);
+test("small values of the state are open at first, those that would fill the page are not", () => {
+  const tree = { few: [1, 2], none: [], many: Array(61).fill(0), long: ["x".repeat(30_000)], deep: { er: {} }, word: "x" };
+  assert.deepEqual(openAtFirst(tree), ["/few", "/deep"]);
+  assert.deepEqual(openAtFirst([1, 2]), []);
+});
+
+test("a state of many small values opens as many as sixty rows hold", () => {
+  const tree = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`key ${i}`, [1, 2, 3, 4, 5, 6, 7, 8, 9]]));
+  assert.deepEqual(openAtFirst(tree), ["/key 0", "/key 1", "/key 2", "/key 3"]);
 });

@@ -160,6 +160,21 @@ class RecordedGraphs:
         before = self.tape.find(record["after"]) if "after" in record else None
         return dict(record.get("state") or {}) if before is None else self.tape.output(before)
 
+    def first_frames(self) -> list[int]:
+        """Return the frame with which each call of a graph began.
+
+        Raises CannotResumeError where a node stopped to ask the user: the answer is no part of the recorded steps.
+        """
+        first: dict[str, int] = {}
+        for number, frame in self.frames.items():
+            if self.asked(number):
+                raise CannotResumeError(
+                    f"{self.tape.session_id} frame {number} ({self.tape.key(number)}) stopped to ask the user, and a "
+                    "replay cannot answer. Resume at a frame after it instead."
+                )
+            first[frame.run] = min(number, first.get(frame.run, number))
+        return sorted(first.values())
+
     def value(self, number: int, tree: Any) -> Any:
         """Return something that was kept with a frame; raises CannotResumeError for what could not be stored."""
         lost = not_stored(tree)
@@ -173,6 +188,9 @@ class RecordedGraphs:
 
     def finished(self, number: int) -> bool:
         """Tell whether a frame's step had returned, and had not stopped to ask the user."""
+        return self.tape.status(number) is Status.OK and not self.asked(number)
+
+    def asked(self, number: int) -> bool:
+        """Tell whether a frame's step had stopped to ask the user."""
         head = self.tape.heads[number] or {}
-        asked = ((head.get("metadata") or {}).get("custom") or {}).get("interrupts")
-        return self.tape.status(number) is Status.OK and asked is None
+        return ((head.get("metadata") or {}).get("custom") or {}).get("interrupts") is not None

@@ -38,6 +38,18 @@ def prepare(agent: Any, tape: Tape, policy: ResumePolicy) -> Callable[[VCRRecord
     return Resume(graph, tape, policy).run
 
 
+def first_frames(tape: Tape) -> list[int]:
+    """Return the frame with which each recorded call of a graph began: what a replay goes on before."""
+    return RecordedGraphs(tape).first_frames()
+
+
+def step_names(agent: Any) -> list[str]:
+    """Return the names of a graph's nodes, those of its subgraphs included."""
+    graph = agent if isinstance(agent, Pregel) else _compiled(agent)
+    inside = [inner for node in graph.nodes.values() for inner in node.subgraphs or () if isinstance(inner, Pregel)]
+    return [*graph.nodes, *(name for inner in inside for name in step_names(inner))]
+
+
 def follow(recorder: VCRRecorder, policy: ResumePolicy, graph: Any, nth: int, call: dict[str, Any]) -> Tap:
     """Return the tap for the `nth` graph that a program calls which is run again from its start.
 

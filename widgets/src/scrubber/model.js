@@ -197,6 +197,9 @@ export function describe(frame, count, row, detail) {
   return words.filter((word) => word !== "").join(" · ");
 }
 
+/** What the state tree does, not the scrubber. */
+export const TREE_COMMANDS = ["edit", "changes", "chat", "writer", "search"];
+
 /** @type {Record<string, string>} */
 const KEYS = {
   ArrowLeft: "previous",
@@ -207,7 +210,34 @@ const KEYS = {
   PageDown: "forward",
   " ": "play",
   n: "error",
+  e: "edit",
+  d: "changes",
+  c: "chat",
+  w: "writer",
+  "/": "search",
+  "?": "help",
+  r: "resume",
+  f: "fork",
 };
+/** What the bar of buttons does, where one is beside the scrubber. */
+export const COMMANDS = ["resume", "fork"];
+
+/** What the keys do, as the help of the scrubber says it. @type {import("../shared/help.js").KeyHelp[]} */
+export const KEY_HELP = [
+  ["← →", "one frame back, one on"],
+  ["Home End", "first frame, last frame"],
+  ["PageUp PageDown", "a strip's width back, on"],
+  ["Space", "play, pause"],
+  ["n", "next failed frame"],
+  ["w", "frame that wrote the selected value before"],
+  ["e", "edit the state before the frame"],
+  ["d", "what the frame changed (diff)"],
+  ["c", "its messages as a chat"],
+  ["r", "resume from the frame, in the debugger"],
+  ["f", "fork before the frame, in the debugger"],
+  ["/", "search in the state"],
+  ["?", "this help"],
+];
 
 /**
  * @param {{key: string, ctrlKey: boolean, metaKey: boolean, altKey: boolean}} event

@@ -1,11 +1,15 @@
 // The frame scrubber on the page: strip, buttons, label, legend.
 import { selectionOf } from "../shared/bus.js";
 import { alertLine, button, element, hideSavedView, icon, keepKeys, oncePerPaint, watchTheme } from "../shared/dom.js";
+import { keyHelp } from "../shared/help.js";
 import { save, tell } from "../shared/kernel.js";
 import { TYPES } from "../shared/types.js";
 import { LANE, MARKS, OVERVIEW, drawCells, drawOverview, drawWindow, palette, prepare } from "./draw.js";
 import {
+  COMMANDS,
   FrameStore,
+  KEY_HELP,
+  TREE_COMMANDS,
   actionOf,
   cellsByCount,
   cellsByTime,
@@ -77,9 +81,12 @@ class ScrubberView {
     this.time = element("button", { type: "button", class: "vcr-button vcr-toggle", "aria-pressed": "false" }, "by time");
     this.time.title = "Width of a cell by its duration";
     this.legend = element("div", { class: "vcr-legend", "aria-hidden": "true" });
+    this.session = element("div", { class: "vcr-session", "data-testid": "vcr-session" });
+    this.help = keyHelp("Keys of the frame scrubber", KEY_HELP);
     this.root = element(
       "section",
       { class: "vcr-widget vcr-scrubber", "aria-label": "Frame scrubber", "data-testid": "vcr-scrubber" },
+      this.session,
       this.slider,
       element(
         "div",
@@ -93,7 +100,9 @@ class ScrubberView {
         this.time,
         this.follow,
         this.label,
+        this.help.button,
       ),
+      this.help.panel,
       this.problem,
       this.legend,
       this.alert.node,
@@ -145,6 +154,15 @@ class ScrubberView {
       this.repaint();
     });
     this.#on("change:epoch", () => this.#startOver());
+    for (const trait of ["session", "origin"]) this.#on(`change:${trait}`, () => this.#nameSession());
+    this.#nameSession();
+  }
+
+  #nameSession() {
+    const [session, origin] = [this.model.get("session"), this.model.get("origin")];
+    const name = element("strong", {}, session);
+    this.session.replaceChildren(name, ...(origin ? [element("span", {}, ` · ${origin}`)] : []));
+    this.session.hidden = !session;
   }
 
   #startOver() {
@@ -175,7 +193,8 @@ class ScrubberView {
       const action = actionOf(event);
       if (action === null) return;
       event.preventDefault();
-      this.act(action);
+      // A key that is held down scrubs on, and forks once.
+      if (!(event.repeat && COMMANDS.includes(action))) this.act(action);
     });
     for (const canvas of [this.overview, this.strip]) this.#dragOn(canvas);
     this.follow.addEventListener("click", () => this.#setFollowing(!this.isFollowing));
@@ -223,6 +242,8 @@ class ScrubberView {
   /** @param {string} action */
   act(action) {
     if (action === "play") return this.#togglePlay();
+    if (action === "help") return this.help.toggle();
+    if ([...COMMANDS, ...TREE_COMMANDS].includes(action)) return this.selection.command(action);
     this.#setFollowing(false);
     const page = Math.max(1, this.#cells.length - 1);
     const error = nextError(this.store.rows, this.frame);

@@ -4,10 +4,13 @@
 // the user drags, its late answers would pull the selection back.
 
 /** @typedef {(frame: number) => void} Listener */
+/** @typedef {(name: string) => void} Doer */
 
 export class Selection {
   /** @type {Set<Listener>} */
   #listeners = new Set();
+  /** @type {Set<Doer>} */
+  #doers = new Set();
   #sources = 0;
   /** @type {number | null} */
   frame = null;
@@ -36,6 +39,17 @@ export class Selection {
   listen(listener) {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** Ask for something that another widget of the group does, such as "resume". @param {string} name */
+  command(name) {
+    for (const doer of [...this.#doers]) doer(name);
+  }
+
+  /** @param {Doer} doer @returns {() => void} stops listening */
+  onCommand(doer) {
+    this.#doers.add(doer);
+    return () => this.#doers.delete(doer);
   }
 }
 

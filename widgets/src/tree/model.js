@@ -2,67 +2,9 @@
 import { immutableJSONPatch } from "immutable-json-patch";
 
 /** @typedef {import("../shared/types.js").Operation} Operation */
-/** @typedef {import("../shared/types.js").Side} Side */
 
-/** A state as it came from the kernel. @typedef {{text: string, patch: Operation[], frame: string}} Loaded */
-
-/** Bytes of states kept in the page, so that stepping back needs no kernel; the one on show is kept in any case. */
-export const CACHE_CHARACTERS = 12_000_000;
 const PREVIEW_CHARACTERS = 160;
 const TAG = "$t";
-
-/** The states that arrived last, by frame and side. */
-export class StateCache {
-  /** @type {Map<string, Loaded>} insertion order is order of use */
-  #states = new Map();
-  #size = 0;
-
-  /** @param {number} [limit] characters */
-  constructor(limit = CACHE_CHARACTERS) {
-    this.limit = limit;
-  }
-
-  /** @param {number} frame @param {Side} side @returns {Loaded | undefined} */
-  get(frame, side) {
-    const key = `${frame}/${side}`;
-    const state = this.#states.get(key);
-    if (state) {
-      this.#states.delete(key);
-      this.#states.set(key, state);
-    }
-    return state;
-  }
-
-  /** @param {number} frame @param {Side} side @returns {boolean} */
-  has(frame, side) {
-    return this.#states.has(`${frame}/${side}`);
-  }
-
-  /** @param {number} frame @param {Side} side @param {Loaded} state */
-  put(frame, side, state) {
-    this.drop(frame, side);
-    this.#states.set(`${frame}/${side}`, state);
-    this.#size += state.text.length;
-    for (const [key, old] of this.#states) {
-      if (this.#size <= this.limit || old === state) break;
-      this.#states.delete(key);
-      this.#size -= old.text.length;
-    }
-  }
-
-  /** @param {number} frame @param {Side} side */
-  drop(frame, side) {
-    const old = this.#states.get(`${frame}/${side}`);
-    if (!old) return;
-    this.#states.delete(`${frame}/${side}`);
-    this.#size -= old.text.length;
-  }
-
-  clear() {
-    this.#states.clear();
-    this.#size = 0;
-  }
-}
 
 /** @param {string} pointer JSON Pointer @returns {string[]} its keys */
 export function keysOf(pointer) {
@@ -75,7 +17,7 @@ export function pointerOf(keys) {
 }
 
 /** @param {unknown} value @returns {value is Record<string, unknown>} */
-function isObject(value) {
+export function isObject(value) {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
@@ -200,19 +142,27 @@ export function selectedPath(selection) {
   return "anchorPath" in selection && Array.isArray(selection.anchorPath) ? pointerOf(selection.anchorPath) : "";
 }
 
-/** Items, and characters of JSON, up to which a value of the state is opened at once. */
-const OPEN_ITEMS = 25;
+/** Rows of the tree that are there at first, and characters of JSON in a value that is opened. */
+const OPEN_ROWS = 60;
 const OPEN_CHARACTERS = 20_000;
 
 /**
+ * The values of a state that are open at first: small ones, as long as all rows are few. Each row costs the page time
+ * at every step, seen or not.
  * @param {unknown} tree
- * @param {readonly (string | number)[]} path
- * @returns {boolean} whether the value is open at first: the state is, and so is a small value in it
+ * @returns {string[]} JSON Pointers
  */
-export function opensAtFirst(tree, path) {
-  if (path.length === 0) return true;
-  const value = path.length === 1 ? valueAt(tree, pointerOf(path)) : undefined;
-  if (value === undefined) return false;
-  const items = Array.isArray(value) ? value.length : isObject(value) ? Object.keys(value).length : 0;
-  return items <= OPEN_ITEMS && JSON.stringify(value).length <= OPEN_CHARACTERS;
+export function openAtFirst(tree) {
+  if (!isObject(tree)) return [];
+  const keys = Object.keys(tree);
+  const opened = [];
+  let rows = keys.length;
+  for (const key of keys) {
+    const value = tree[key];
+    const items = Array.isArray(value) ? value.length : isObject(value) ? Object.keys(value).length : 0;
+    if (items === 0 || rows + items > OPEN_ROWS || JSON.stringify(value).length > OPEN_CHARACTERS) continue;
+    opened.push(pointerOf([key]));
+    rows += items;
+  }
+  return opened;
 }

@@ -1,30 +1,40 @@
-// The state tree on the page: tabs, the editor, the list of changes, the pending edit.
-import { createJSONEditor } from "vanilla-jsoneditor";
+// The state tree on the page: tabs, what each of them shows, the pending edit, the keys.
 import { selectionOf } from "../shared/bus.js";
-import { alertLine, element, isDark, keepKeys, watchTheme } from "../shared/dom.js";
+import { alertLine, button, element, isDark, keepKeys, watchTheme } from "../shared/dom.js";
+import { isTextField, keyHelp } from "../shared/help.js";
 import { save, tell } from "../shared/kernel.js";
 import { changeList } from "./changes.js";
-import { StateCache, opensAtFirst, patched, plainOperations, selectedPath, tagOf } from "./model.js";
+import { chatView } from "./chat_view.js";
+import { ComparisonBar, inWords, reference } from "./comparison.js";
+import { StateEditor } from "./editor.js";
+import { patched, plainOperations, valueAt } from "./model.js";
+import { PathBar } from "./path_bar.js";
 import { pendingEdit } from "./pending.js";
-import { answer, question } from "./writers.js";
+import { States } from "./states.js";
+import { TabBar } from "./tabs.js";
+import { WholeText } from "./whole.js";
 
 /** @typedef {import("../shared/types.js").Model} Model */
 /** @typedef {import("../shared/types.js").Side} Side */
 /** @typedef {import("../shared/types.js").Operation} Operation */
-/** @typedef {import("./model.js").Loaded} Loaded */
-/** @typedef {"input" | "output" | "changes"} Tab */
+/** @typedef {import("./cache.js").Loaded} Loaded */
 
-const TABS = /** @type {const} */ ([
-  ["input", "Before (editable)", "The state before this step ran: edit it, then resume from here"],
-  ["output", "After", "The state after this step ran"],
-  ["changes", "Changes", "What this step changed in the state"],
-]);
-/** Frames on each side whose states are fetched ahead, so that stepping is at once and a busy kernel is not missed. */
-const AHEAD = 3;
-/** How long the selection rests before states are fetched ahead. */
+/** How long the selection rests after a leap before states are fetched ahead. */
 const REST_MS = 150;
-/** States on their way at once: while the user drags over hundreds of frames, most are never asked for. */
-const MOST_ASKED = 2;
+
+/** @type {import("../shared/help.js").KeyHelp[]} */
+const KEYS = [
+  ["e", "edit: the state before the step, in the editor"],
+  ["c", "the messages as a chat"],
+  ["d", "what changed (diff)"],
+  ["w", "go to the frame that wrote the selected value before"],
+  ["/", "search in the state (Ctrl+F in the editor)"],
+  ["Ctrl+Z", "undo the last edit"],
+  ["Enter", "edit the selected value"],
+  ["?", "this help"],
+];
+/** @type {Record<string, string>} */
+const COMMANDS = { e: "edit", c: "chat", d: "changes", w: "writer", "/": "search", "?": "help" };
 
 /** @param {{model: Model, el: HTMLElement}} props @returns {() => void} removes what was set up */
 export function render({ model, el }) {
@@ -37,27 +47,22 @@ export function render({ model, el }) {
 class TreeView {
   /** @type {(() => void)[]} */
   #cleanUp = [];
-  #cache = new StateCache();
-  /** What the kernel said instead of a state. @type {Map<string, string>} */
-  #failures = new Map();
-  /** Requests on their way. @type {Set<string>} */
-  #asked = new Set();
-  /** @type {Tab} */
-  #tab = "input";
+  #states = new States((wanted) => this.tell({ kind: "state", ...wanted }));
   #frame = 0;
+  #direction = 1;
+  #isStepping = false;
+  /** What the panel holds, so that it is not drawn twice. */
   #shown = "";
-  /** @type {ReturnType<typeof createJSONEditor> | null} */
-  #editor = null;
   /** The frame whose state the editor holds; an edit that is typed while another is selected belongs to it. */
   #editorFrame = 0;
+  /** What the editor holds. @type {unknown} */
+  #json = undefined;
   #editsOnTheirWay = 0;
+  #wasRefused = false;
+  #isFocusWanted = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #resting;
-  #wasRefused = false;
-  /** JSON Pointer of what is selected in the editor; empty when nothing is. */
-  #path = "";
-  /** The last answer to "when did this change?". @type {{path: string, writers: import("./writers.js").Writer[]}} */
-  #writers = { path: "", writers: [] };
+  viewId = Math.random().toString(36).slice(2);
 
   /** @param {Model} model */
   constructor(model) {
@@ -68,23 +73,41 @@ class TreeView {
       save(model, this.alert.show);
     });
     this.title = element("div", { class: "vcr-title" });
-    this.tabs = element("div", { class: "vcr-tabs", role: "tablist", "aria-label": "State" });
-    for (const [tab, label, hint] of TABS) this.tabs.append(this.#tabButton(tab, label, hint));
+    this.tabs = new TabBar(() => this.show());
     this.note = element("p", { class: "vcr-empty", hidden: "" });
     this.editorBox = element("div", { class: "vcr-editor" });
-    this.changes = element("div", { class: "vcr-diff", tabindex: "0", hidden: "" });
-    this.history = element("div", { class: "vcr-history", hidden: "", "data-testid": "vcr-history" });
+    this.editor = new StateEditor(this.editorBox, {
+      onEdit: (operations, undo) => this.#sendEdit(operations, undo),
+      onUndo: () => this.#undo(),
+      onSelect: (path) => this.#onSelect(path),
+      onError: (words) => this.alert.show(words),
+    });
+    this.comparison = new ComparisonBar(() => this.show());
+    this.list = element("div", { class: "vcr-diff", tabindex: "0", hidden: "", role: "region", "aria-label": "Changes or chat" });
+    this.whole = new WholeText();
+    this.bar = new PathBar({
+      askWriters: (path) => this.tell({ kind: "writers", path }),
+      go: (frame) => this.#go(frame),
+      openWhole: (path, text) => this.whole.open(path, text),
+    });
     this.edit = element("div", { class: "vcr-edit", hidden: "", "data-testid": "vcr-edit" });
-    this.panel = element("div", { role: "tabpanel" }, this.note, this.editorBox, this.changes);
+    this.help = keyHelp("Keys of the state tree", KEYS);
     this.root = element(
       "section",
       { class: "vcr-widget vcr-tree", "aria-label": "State tree", "data-testid": "vcr-tree" },
-      element("div", { class: "vcr-head" }, this.tabs, this.title),
-      this.panel,
-      this.history,
+      element("div", { class: "vcr-head" }, this.tabs.node, this.title, this.#tools()),
+      this.help.panel,
+      element("div", { role: "tabpanel" }, this.comparison.node, this.note, this.editorBox, this.list),
+      this.bar.node,
+      this.whole.node,
       this.edit,
       this.alert.node,
     );
+  }
+
+  #tools() {
+    const search = button("Search in the state (/)", () => this.obey("search"), "search", element("kbd", {}, "/"));
+    return element("div", { class: "vcr-bar" }, search, this.help.button);
   }
 
   start() {
@@ -95,11 +118,14 @@ class TreeView {
     this.#on("change:frame", () => {
       if (!this.selection.led) this.select(this.model.get("frame"));
     });
+    this.root.addEventListener("keydown", (event) => this.#onKey(event));
     this.#cleanUp.push(
       this.selection.listen((frame) => this.select(frame)),
+      this.selection.onCommand((command) => this.obey(command)),
       watchTheme(() => this.#applyTheme()),
     );
     this.#frame = this.selection.frame ?? this.model.get("frame");
+    this.#applyTheme();
     this.alert.show(this.model.get("error"));
     this.show();
   }
@@ -107,7 +133,7 @@ class TreeView {
   stop() {
     for (const undo of this.#cleanUp.splice(0)) undo();
     clearTimeout(this.#resting);
-    this.#editor?.destroy();
+    this.editor.destroy();
   }
 
   /** @param {Record<string, unknown>} message */
@@ -121,121 +147,50 @@ class TreeView {
     this.#cleanUp.push(() => this.model.off(event, handler));
   }
 
-  /** @param {Tab} tab @param {string} label @param {string} hint */
-  #tabButton(tab, label, hint) {
-    const made = element("button", { type: "button", role: "tab", title: hint, "data-tab": tab }, label);
-    made.addEventListener("click", () => this.open(tab));
-    made.addEventListener("keydown", (event) => {
-      const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-      if (step === undefined) return;
-      const at = TABS.findIndex(([name]) => name === this.#tab);
-      const target = TABS[(at + step + TABS.length) % TABS.length]?.[0] ?? tab;
-      this.open(target);
-      /** @type {HTMLElement | null} */ (this.tabs.querySelector(`[data-tab=${target}]`))?.focus();
-    });
-    return made;
+  #applyTheme() {
+    this.editorBox.classList.toggle("jse-theme-dark", isDark(this.root));
   }
 
-  /** @param {Tab} tab */
-  open(tab) {
-    this.#tab = tab;
-    this.show();
+  // ------------------------------------------------------------------------------- what the user asks for
+
+  /** @param {KeyboardEvent} event */
+  #onKey(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+    const target = /** @type {Element} */ (event.target);
+    // The editor takes keys through a hidden field; where its state can be edited, they are text.
+    const isKeyCatcher = target.matches(".jse-hidden-input") && this.editor.readOnly;
+    if (isTextField(target) && !isKeyCatcher) return;
+    const command = COMMANDS[event.key];
+    if (command === undefined) return;
+    event.preventDefault();
+    this.obey(command);
+    // A key in the scrubber leaves the focus there, so that the arrows go on.
+    if (!this.tabs.isState) this.list.focus({ preventScroll: true });
+  }
+
+  /** @param {string} command of a key here or in the scrubber */
+  obey(command) {
+    if (command === "edit") {
+      this.#isFocusWanted = true;
+      this.tabs.open("input");
+    } else if (command === "chat" || command === "changes") this.tabs.open(command);
+    else if (command === "writer") {
+      if (!this.tabs.isState) this.tabs.open("input");
+      this.bar.jump(this.#frame);
+      this.#showBar();
+    } else if (command === "search") {
+      if (!this.tabs.isState) this.tabs.open("input");
+      this.editor.search();
+    } else if (command === "help") this.help.toggle();
   }
 
   /** @param {number} frame */
   select(frame) {
+    const step = frame - this.#frame;
+    if (step !== 0) this.#direction = Math.sign(step);
+    this.#isStepping = Math.abs(step) === 1;
     this.#frame = frame;
     this.show();
-  }
-
-  #startOver() {
-    this.#cache.clear();
-    this.#failures.clear();
-    this.#asked.clear();
-    this.#writers = { path: "", writers: [] };
-    this.#shown = "";
-    this.show();
-  }
-
-  // ------------------------------------------------------------------------------- what comes and goes
-
-  /** @param {any} message */
-  receive(message) {
-    if (message.epoch !== this.model.get("epoch")) return;
-    const key = `${message.frame}/${message.side}`;
-    if (message.kind === "state") {
-      this.#asked.delete(key);
-      this.#failures.delete(key);
-      this.#cache.put(message.frame, message.side, { text: message.text, patch: message.patch, frame: message.title });
-    } else if (message.kind === "failure" || message.kind === "absent") {
-      // Not asked for again before the kernel says that the frame has come or ended ("stale").
-      this.#asked.delete(key);
-      this.#failures.set(key, message.message ?? `the run has no frame ${message.frame} yet`);
-    } else if (message.kind === "writers") {
-      this.#writers = message;
-      this.#showHistory();
-      return;
-    } else if (message.kind === "patch") {
-      this.#takePatch(message);
-    } else if (message.kind === "stale") {
-      for (const frame of message.frames) this.#forget(frame);
-    }
-    this.show();
-  }
-
-  /** The kernel's word on an edit. @param {{frame: number, patch: Operation[], refused: string, by: string}} message */
-  #takePatch({ frame, patch, refused, by }) {
-    const state = this.#cache.get(frame, "input");
-    if (state) this.#cache.put(frame, "input", { ...state, patch });
-    if (by === `${this.viewId}/edit`) {
-      this.#editsOnTheirWay -= 1;
-      this.#wasRefused ||= refused !== "";
-      this.alert.show(refused);
-    }
-    // An edit made in this very view is on show already; drawing it again would close what the user has opened.
-    const isOnShow = by === `${this.viewId}/edit` && !(this.#wasRefused && this.#editsOnTheirWay === 0);
-    if (isOnShow || frame !== this.#frame) return;
-    this.#shown = "";
-    this.#wasRefused = false;
-  }
-
-  /** Ask again for the states of a frame that was running. @param {number} frame */
-  #forget(frame) {
-    for (const side of /** @type {const} */ (["input", "output"])) {
-      this.#cache.drop(frame, side);
-      this.#failures.delete(`${frame}/${side}`);
-    }
-    if (frame === this.#frame) this.#shown = "";
-  }
-
-  /** @param {number} frame @param {Side} side */
-  #ask(frame, side) {
-    this.#asked.add(`${frame}/${side}`);
-    this.tell({ kind: "state", frame, side });
-  }
-
-  /** @param {number} frame @param {Side} side */
-  #isMissing(frame, side) {
-    const key = `${frame}/${side}`;
-    return frame >= 0 && !this.#asked.has(key) && !this.#failures.has(key) && !this.#cache.has(frame, side);
-  }
-
-  /** Fetch one state near the selected frame; its answer leads here again for the next. */
-  #fetchAhead() {
-    if (this.#asked.size > 0) return;
-    const sides = /** @type {Side[]} */ (this.#tab === "output" ? ["output", "input"] : ["input", "output"]);
-    for (let step = 0; step <= AHEAD; step += 1) {
-      for (const side of sides) {
-        for (const frame of [this.#frame + step, this.#frame - step]) {
-          if (this.#isMissing(frame, side)) return this.#ask(frame, side);
-        }
-      }
-    }
-  }
-
-  #rest() {
-    clearTimeout(this.#resting);
-    this.#resting = setTimeout(() => this.#fetchAhead(), REST_MS);
   }
 
   /** Select a frame here, and through the page's selection in the scrubber. @param {number} frame */
@@ -245,156 +200,192 @@ class TreeView {
     save(this.model, this.alert.show);
   }
 
-  #showHistory() {
-    const path = this.#path;
-    this.history.hidden = path === "" || this.#tab === "changes";
-    if (this.history.hidden) return;
-    const known = this.#writers.path === path;
-    this.history.replaceChildren(
-      known
-        ? answer(path, this.#writers.writers, this.#frame, (frame) => this.#go(frame))
-        : question(path, () => this.tell({ kind: "writers", path })),
-    );
+  /** @param {string} path */
+  #onSelect(path) {
+    this.bar.select(path);
+    this.#showBar();
   }
-
-  /** @param {import("vanilla-jsoneditor").JSONEditorSelection | undefined} selection */
-  #onSelect(selection) {
-    this.#path = selectedPath(selection);
-    this.#showHistory();
-  }
-
-  viewId = Math.random().toString(36).slice(2);
 
   /** @param {Operation[]} operations @param {Operation[]} undo */
   #sendEdit(operations, undo) {
     this.#editsOnTheirWay += 1;
-    this.tell({
-      kind: "edit",
-      frame: this.#editorFrame,
-      operations: plainOperations(operations),
-      undo: plainOperations(undo),
-      by: `${this.viewId}/edit`,
-    });
+    const by = `${this.viewId}/edit`;
+    this.tell({ kind: "edit", frame: this.#editorFrame, operations: plainOperations(operations), undo: plainOperations(undo), by });
+  }
+
+  #undo() {
+    const isEdited = (this.#states.input(this.#editorFrame)?.patch.length ?? 0) > 0 || this.#editsOnTheirWay > 0;
+    if (isEdited) this.tell({ kind: "undo", frame: this.#editorFrame, by: `${this.viewId}/undo` });
+  }
+
+  // ------------------------------------------------------------------------------- what comes from the kernel
+
+  #startOver() {
+    this.#states.clear();
+    this.bar.forget();
+    this.editor.forget();
+    this.whole.close();
+    this.edit.dataset.shown = "";
+    this.comparison.reset();
+    this.#shown = "";
+    this.show();
+  }
+
+  /** @param {any} message */
+  receive(message) {
+    if (message.epoch !== this.model.get("epoch")) return;
+    if (message.kind === "state") this.#states.take(message, message);
+    else if (message.kind === "failure") this.#states.fail(message, message.message);
+    else if (message.kind === "absent") this.#states.fail(message, `the run has no frame ${message.frame} yet`);
+    else if (message.kind === "sessions") return this.comparison.offer(message.sessions);
+    else if (message.kind === "writers") {
+      this.bar.take(message);
+      return this.#showBar();
+    } else if (message.kind === "patch") this.#takePatch(message);
+    else if (message.kind === "stale") {
+      for (const frame of message.frames) this.#states.forget(frame);
+      if (message.frames.includes(this.#frame)) this.#shown = "";
+    }
+    this.show();
+  }
+
+  /** The kernel's word on an edit. @param {{frame: number, patch: Operation[], refused: string, by: string}} message */
+  #takePatch({ frame, patch, refused, by }) {
+    this.#states.edited(frame, patch);
+    if (by === `${this.viewId}/edit`) {
+      this.#editsOnTheirWay -= 1;
+      this.#wasRefused ||= refused !== "";
+      this.alert.show(refused);
+    }
+    // An edit made in this very view is on show already; drawing it again would end what is being typed.
+    const isOnShow = by === `${this.viewId}/edit` && !(this.#wasRefused && this.#editsOnTheirWay === 0);
+    if (isOnShow || frame !== this.#frame) return;
+    this.#shown = "";
+    this.#wasRefused = false;
+  }
+
+  #fetchAhead() {
+    const sides = /** @type {Side[]} */ (this.tabs.tab === "input" ? ["input", "output"] : ["output", "input"]);
+    this.#states.fetchAhead(this.#frame, this.#direction, sides);
+  }
+
+  /** Who goes step by step will want the next state; who drags over hundreds wants none of those passed. */
+  #expectMore() {
+    clearTimeout(this.#resting);
+    if (this.#isStepping) this.#fetchAhead();
+    else this.#resting = setTimeout(() => this.#fetchAhead(), REST_MS);
   }
 
   // ----------------------------------------------------------------------------------- what is on show
 
   show() {
-    for (const made of this.tabs.children) {
-      const chosen = made.getAttribute("data-tab") === this.#tab;
-      made.setAttribute("aria-selected", String(chosen));
-      made.setAttribute("tabindex", chosen ? "0" : "-1");
-    }
     this.root.dataset.frame = String(this.#frame);
     this.root.dataset.ready = "false";
-    this.#showHistory();
-    if (this.#tab === "changes") this.#showChanges();
-    else this.#showState(this.#tab);
+    this.comparison.node.hidden = this.tabs.tab !== "changes";
+    this.edit.hidden = true;
+    this.title.textContent = `frame ${this.#frame}`;
+    if (this.tabs.tab === "changes") this.#showChanges();
+    else if (this.tabs.tab === "chat") this.#showChat();
+    else this.#showState(this.tabs.tab);
+    this.#showBar();
   }
 
-  /** @param {string} text why there is no state to see */
+  #showBar() {
+    if (!this.tabs.isState) this.bar.node.hidden = true;
+    else this.bar.show(this.#frame, this.bar.path === "" ? undefined : valueAt(this.#json, this.bar.path));
+  }
+
+  /** @param {string} text why there is nothing else to see; empty when there is */
   #showNote(text) {
     this.note.textContent = text;
     this.note.hidden = text === "";
-    this.editorBox.hidden = text !== "" || this.#tab === "changes";
-    this.changes.hidden = text !== "" || this.#tab !== "changes";
+    this.editorBox.hidden = text !== "" || !this.tabs.isState;
+    this.list.hidden = text !== "" || this.tabs.isState;
   }
 
-  /** @param {Side} side @returns {Loaded | null} the state, or null with a note on show that says where it is */
-  #loaded(side) {
-    const state = this.#cache.get(this.#frame, side);
-    if (state) return state;
-    const failure = this.#failures.get(`${this.#frame}/${side}`);
-    if (this.#isMissing(this.#frame, side) && this.#asked.size < MOST_ASKED) this.#ask(this.#frame, side);
-    this.title.textContent = `frame ${this.#frame}`;
-    this.edit.hidden = true;
-    this.#showNote(failure ?? `waiting for the kernel: the state ${side === "input" ? "before" : "after"} frame ${this.#frame}`);
-    if (failure !== undefined) this.root.dataset.ready = "true";
-    return null;
+  /** @param {string | null} reason why there is no state; null while it is on its way */
+  #showReason(reason) {
+    this.#showNote(reason ?? `waiting for the kernel: the state of frame ${this.#frame}`);
+    if (reason !== null) this.#ready();
+  }
+
+  #ready() {
+    this.root.dataset.ready = "true";
+    this.#expectMore();
+  }
+
+  /** @param {string} wanted what the panel is to hold @param {() => void} draw */
+  #draw(wanted, draw) {
+    this.#showNote("");
+    if (this.#shown !== wanted) {
+      this.#shown = wanted;
+      draw();
+    }
+    this.#ready();
   }
 
   /** @param {Side} side */
   #showState(side) {
-    const state = this.#loaded(side);
-    if (!state) return;
-    this.#showNote("");
-    this.title.textContent = state.frame;
-    const wanted = `${this.#frame}/${side}`;
-    if (this.#shown !== wanted) {
-      this.#shown = wanted;
-      const recorded = JSON.parse(state.text);
-      this.#fillEditor(side === "input" ? patched(recorded, state.patch) : recorded, side === "output");
-    }
+    const state = this.#states.look(this.#frame, side);
+    if (state === null || typeof state === "string") return this.#showReason(state);
+    this.title.textContent = state.title;
+    this.#draw(`${this.#frame}/${side}`, () => this.#fillEditor(state, side));
     this.edit.hidden = side !== "input" || state.patch.length === 0;
     if (!this.edit.hidden) this.#showEdit(this.#frame, state);
-    this.root.dataset.ready = "true";
-    this.#rest();
+    if (this.#isFocusWanted) this.editor.focus();
+    this.#isFocusWanted = false;
+  }
+
+  /** @param {Loaded} state @param {Side} side */
+  #fillEditor({ text, patch }, side) {
+    const recorded = JSON.parse(text);
+    this.#json = side === "input" ? patched(recorded, patch) : recorded;
+    this.editor.show(this.#json, side === "output", text.length);
+    // Not before: what was being typed in the state that was on show has ended now, and belongs to that one.
+    this.#editorFrame = this.#frame;
+    this.whole.follow(this.#json);
+  }
+
+  #showChat() {
+    const before = this.#states.look(this.#frame, "input");
+    const after = this.#states.look(this.#frame, "output");
+    if (before === null || after === null) return this.#showReason(null);
+    const shown = typeof after === "string" ? before : after;
+    if (typeof shown === "string") return this.#showReason(shown);
+    this.title.textContent = `${shown.title} · ${shown === after ? "after the step" : "before the step: there is no state after it"}`;
+    const known = shown === before ? undefined : typeof before === "string" ? undefined : JSON.parse(before.text);
+    this.#draw(`${this.#frame}/chat`, () => this.list.replaceChildren(chatView(known, JSON.parse(shown.text))));
   }
 
   #showChanges() {
-    const before = this.#loaded("input");
-    if (!before) return;
-    const after = this.#loaded("output");
-    if (!after) return;
-    this.#showNote("");
-    this.edit.hidden = true;
-    this.title.textContent = after.frame;
-    const wanted = `${this.#frame}/changes`;
-    if (this.#shown !== wanted) {
-      this.#shown = wanted;
-      this.changes.replaceChildren(changeList(JSON.parse(before.text), JSON.parse(after.text)));
-    }
-    this.root.dataset.ready = "true";
-    this.#rest();
-  }
-
-  /** @param {unknown} json @param {boolean} readOnly */
-  #fillEditor(json, readOnly) {
-    this.#editor ??= createJSONEditor({ target: this.editorBox, props: this.#editorProps() });
-    this.#applyTheme();
-    this.#editorFrame = this.#frame;
-    this.#editor.updateProps({ readOnly });
-    // `set` and not `update`: the undo steps of one frame's state must not reach into another's.
-    this.#editor.set({ json });
-    this.#editor.expand([], (path) => opensAtFirst(json, path));
+    this.comparison.askOnce(() => this.tell({ kind: "sessions" }));
+    const { choice } = this.comparison;
+    const own = this.#states.look(this.#frame, "output");
+    if (own === null) return this.#showReason(null);
+    // A failed step has no state after it, but it can be compared before it ran.
+    const side = typeof own === "string" && choice.kind !== "own" ? "input" : "output";
+    const why = side === "input" ? ` ${own}` : "";
+    this.comparison.words.textContent = `${inWords(choice, this.#frame, side)}${why}`;
+    const place = reference(choice, this.#frame, side);
+    if (place.frame < 0) return this.#showReason("Frame 0 is the first: there is no frame before it to compare with.");
+    const after = this.#states.look(this.#frame, side);
+    const before = this.#states.look(place.frame, place.side, place.session);
+    for (const state of [before, after]) if (state === null || typeof state === "string") return this.#showReason(state);
+    const [one, other] = /** @type {[Loaded, Loaded]} */ ([before, after]);
+    this.title.textContent = other.title;
+    const same = choice.kind === "own" ? "This step changed nothing in the state." : "There is no difference.";
+    const draw = () => this.list.replaceChildren(changeList(JSON.parse(one.text), JSON.parse(other.text), same));
+    this.#draw(`${this.#frame}/${JSON.stringify(place)}`, draw);
   }
 
   /** @param {number} frame @param {Loaded} state */
   #showEdit(frame, { text, patch }) {
+    const wanted = `${frame}/${JSON.stringify(patch)}`;
+    if (this.edit.dataset.shown === wanted) return;
+    this.edit.dataset.shown = wanted;
     const by = `${this.viewId}/undo`;
     const undo = () => this.tell({ kind: "undo", frame, by });
     const clear = () => this.tell({ kind: "clear", frame, by });
     this.edit.replaceChildren(...pendingEdit(frame, JSON.parse(text), patch, undo, clear));
   }
-
-  /** @returns {import("vanilla-jsoneditor").JSONEditorPropsOptional} */
-  #editorProps() {
-    return {
-      mode: /** @type {import("vanilla-jsoneditor").Mode} */ ("tree"),
-      mainMenuBar: true,
-      navigationBar: true,
-      askToFormat: false,
-      onChange: (content, _previous, { patchResult }) => {
-        if (patchResult) return this.#sendEdit(patchResult.redo, patchResult.undo);
-        const value = "json" in content ? content.json : JSON.parse(content.text);
-        this.#sendEdit([{ op: "replace", path: "", value }], []);
-      },
-      onSelect: (selection) => this.#onSelect(selection),
-      onRenderMenu: (items) => items.filter(isKept),
-      onClassName: (path, value) => {
-        if (path.at(-1) === "$t") return "vcr-tag";
-        return tagOf(value) === null ? undefined : "vcr-tagged";
-      },
-      onError: (error) => this.alert.show(error.message),
-    };
-  }
-
-  #applyTheme() {
-    this.editorBox.classList.toggle("jse-theme-dark", isDark(this.root));
-  }
-}
-
-/** @param {import("vanilla-jsoneditor").MenuItem} item what reads the state; what writes it wholesale has no place here */
-function isKept(item) {
-  return "className" in item && /jse-(expand-all|collapse-all|search)/.test(item.className ?? "");
 }

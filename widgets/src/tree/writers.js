@@ -10,12 +10,12 @@ import { button, element } from "../shared/dom.js";
 const NAMED = 60;
 
 /**
- * @param {string} path JSON Pointer
- * @param {() => void} ask
- * @returns {HTMLElement}
+ * @param {Writer[]} writers in the order of the run
+ * @param {number} frame
+ * @returns {number | null} the last frame before `frame` that wrote, or null
  */
-export function question(path, ask) {
-  return element("div", { class: "vcr-bar" }, button("When did this change?", ask, "When did ", element("code", {}, path), " change?"));
+export function previousWriter(writers, frame) {
+  return writers.filter((writer) => writer.frame < frame).at(-1)?.frame ?? null;
 }
 
 /**
@@ -34,5 +34,5 @@ export function answer(path, writers, selected, go) {
     list.append(element("li", {}, made));
   }
   if (writers.length > NAMED) list.append(element("li", {}, `and ${writers.length - NAMED} more`));
-  return element("div", {}, element("div", {}, count, element("code", {}, path)), list);
+  return element("div", { class: "vcr-answer" }, element("div", {}, count, element("code", {}, path)), list);
 }

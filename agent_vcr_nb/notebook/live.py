@@ -1,0 +1,66 @@
+"""What of an agent is alive in this kernel: the function a run began with, and names that may be one."""
+
+from __future__ import annotations
+
+import threading
+import types
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from agent_vcr_nb.core.recording import Recording
+from agent_vcr_nb.core.resume import INTEGRATIONS
+from agent_vcr_nb.core.steps import live_agents
+from agent_vcr_nb.core.tape import Tape
+
+MOST_NAMES = 20
+
+
+class Tapes:
+    """Keeps the recording that was asked for last, and opens it anew only when its file has changed.
+
+    What the buttons ask of it takes a tenth of a millisecond a frame, at every rest of the selection.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._stamp: object = None
+        self._tape: Tape | None = None
+
+    def of(self, path: Path) -> Tape:
+        """Return the recording at a path by key; raises RecordingError when it cannot be read."""
+        with self._lock:
+            stat = path.stat()
+            stamp = (path, stat.st_mtime_ns, stat.st_size)
+            if self._tape is None or stamp != self._stamp:
+                self._tape, self._stamp = Tape(Recording(path)), stamp
+            return self._tape
+
+
+def live_agent(tape: Tape, frame: int) -> Any:
+    """Return the function of this kernel that the frame's run began with, where that was a step; else None."""
+    if not 0 <= frame < len(tape.heads):
+        return None
+    root = tape.root_of(frame)
+    alone = root == frame and not tape.has_children(root)
+    return None if alone else live_agents.get(str((tape.heads[root] or {}).get("node_name")))
+
+
+def agent_names(namespace: Mapping[str, Any]) -> list[str]:
+    """Return the names of a notebook that may be agents: functions of its own, steps by name, graphs."""
+    names = [name for name, value in list(namespace.items()) if name[:1] != "_" and _may_be_agent(value)]
+    return names[-MOST_NAMES:]
+
+
+def _may_be_agent(value: Any) -> bool:
+    if isinstance(value, types.FunctionType):
+        return value.__module__ == "__main__"
+    if isinstance(value, Mapping):
+        return bool(value) and all(map(callable, value.values()))
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        pairs = [item[1] if isinstance(item, tuple) and len(item) == 2 else item for item in value[:50]]
+        return bool(pairs) and all(map(callable, pairs))
+    if isinstance(value, type):
+        return False
+    framework = any(cls.__module__.partition(".")[0] in INTEGRATIONS for cls in type(value).__mro__)
+    return (framework and hasattr(value, "invoke")) or hasattr(type(value), "__vcr_resume__")

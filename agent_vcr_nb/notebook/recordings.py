@@ -1,0 +1,94 @@
+"""The recordings that ``%vcr`` begins and ends in a kernel: from here on, or of one cell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from agent_vcr_nb.core.errors import UsageError
+from agent_vcr_nb.core.journal import check_session_id, session_path
+from agent_vcr_nb.core.recorder import VCRRecorder
+from agent_vcr_nb.core.recording import Recording
+from agent_vcr_nb.integrations.installing import install
+
+
+class Recordings:
+    """At most one recording from here on, and at most one of the cell that runs, which goes before it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.recorder: VCRRecorder | None = None
+        """Of ``%vcr record``."""
+        self._cell: VCRRecorder | None = None
+        self._asked_for = ""
+        self._frames_before = 0
+
+    def begin(self, name: str | None, tags: Sequence[str]) -> str:
+        """Record from here on, into a new session or on with the one of that name; returns its id."""
+        if name:
+            check_session_id(name)
+        self.end()
+        install()
+        self.recorder = VCRRecorder(self.directory)
+        return self.recorder.start_session(name, tags=list(tags)).session_id
+
+    def end(self) -> str | None:
+        """End the recording that `begin` began and return its session, or None where there is none."""
+        if self.recorder is None:
+            return None
+        session = self.recorder.get_session()
+        self.recorder.close()
+        self.recorder = None
+        return session.session_id if session else ""
+
+    def begin_cell(self, name: str | None, tags: Sequence[str], *, go_on: bool) -> str:
+        """Record until `end_cell`, beside a recording from here on; returns the session's id.
+
+        A name that is taken gets a number, unless the recording is to `go_on` with that session.
+        """
+        if name:
+            check_session_id(name)
+        self.end_cell()
+        install()
+        session = name if name is None or go_on else self._free(name)
+        exists = session is not None and session_path(self.directory, session).exists()
+        recorder = VCRRecorder(self.directory)
+        started = recorder.start_session(session, tags=list(tags)).session_id
+        self._cell, self._asked_for = recorder, name or started
+        self._frames_before = len(Recording(session_path(self.directory, started))) if exists else 0
+        return started
+
+    def end_cell(self) -> str | None:
+        """End the recording of a cell and return what was recorded, in words; None where there is none."""
+        if self._cell is None:
+            return None
+        recorder, self._cell = self._cell, None
+        session = recorder.get_session()
+        recorder.close()
+        name = session.session_id if session else ""
+        frames = len(Recording(session_path(self.directory, name))) - self._frames_before
+        said = f"recorded {name}: {frames} frames"
+        if recorder.lost:
+            said += f", {recorder.lost} could not be stored"
+        if not frames:
+            said += ". No step was seen: decorate the agent's functions with @agent_vcr_nb.step"
+        elif self._frames_before:
+            said += f", added to the {self._frames_before} that were there"
+        elif name != self._asked_for:
+            said += f"; {self._asked_for} is an earlier run: %vcr diff {self._asked_for} {name} compares them"
+        return said
+
+    def _free(self, name: str) -> str:
+        """Return the first of NAME, NAME-2, NAME-3 … that no session has."""
+        number, free = 1, name
+        while session_path(self.directory, free).exists():
+            number += 1
+            free = f"{name}-{number}"
+        return free
+
+    def stop(self) -> str:
+        """End the recording from here on; raises UsageError where there is none."""
+        ended = self.end()
+        if ended is None:
+            raise UsageError("nothing is being recorded; %vcr record NAME begins")
+        return ended

@@ -1,0 +1,3 @@
+import { render } from "./actions/render.js";
+
+export default { render };

@@ -1,0 +1,3 @@
+import { render } from "./findings/render.js";
+
+export default { render };

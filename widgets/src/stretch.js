@@ -1,0 +1,3 @@
+import { render } from "./stretch/render.js";
+
+export default { render };
