@@ -28,8 +28,6 @@ from agent_vcr_nb.core.tables import MAX_REPR, printable
 from agent_vcr_nb.core.tables import TAG as TAG
 from agent_vcr_nb.core.tables import Json as Json
 
-AS_IN_OUTPUT = {TAG: "as in output"}
-"""In an update: the value that stands under the same key in the frame's output state."""
 MAX_DEPTH = 64
 """Deeper values become a marker: a recorder must not meet the interpreter's recursion limit."""
 MAX_SAFE_INT = 2**53 - 1
@@ -191,7 +189,11 @@ def is_plain_dict(value: dict[Any, Any]) -> bool:
 
 def is_plain_keys(value: dict[Any, Any]) -> bool:
     """Tell whether all keys are strings that UTF-8 can hold."""
-    return all(type(key) is str and (key.isascii() or _is_utf8(key)) for key in value)
+    # A loop: this runs for every state, and a generator costs as much as the looks.
+    for key in value:  # noqa: SIM110
+        if type(key) is not str or not (key.isascii() or _is_utf8(key)):
+            return False
+    return True
 
 
 def _encode_dict(value: dict[Any, Any], notes: Notes, path: _Path, depth: int, open_ids: set[int]) -> Json:

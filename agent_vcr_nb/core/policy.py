@@ -49,6 +49,9 @@ class Run:
     provenance: Provenance = Provenance.LIVE
 
 
+RUN = Run()
+
+
 @dataclass(frozen=True, slots=True)
 class Edit:
     """Run the step on this input state instead of its own."""
@@ -95,7 +98,7 @@ class RecordPolicy:
 
     def decide(self, call: Call) -> Decision:
         """Return `Run`."""
-        return Run()
+        return RUN
 
 
 @dataclass

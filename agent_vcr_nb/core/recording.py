@@ -21,10 +21,11 @@ from typing import Any
 import orjson
 
 from agent_vcr_nb.core.delta import apply
-from agent_vcr_nb.core.encoding import AS_IN_OUTPUT, Json
+from agent_vcr_nb.core.encoding import Json
 from agent_vcr_nb.core.errors import FrameNotFoundError, RecordingError, SessionNotFoundError
 from agent_vcr_nb.core.journal import SCHEMA, SUFFIX, blob_directory, session_path
 from agent_vcr_nb.core.segment import Segment
+from agent_vcr_nb.core.updates import refers_to_output, with_output
 
 _CACHED_STATE_BYTES = 32 << 20
 _BLOB_LIMIT = 512 << 20
@@ -288,9 +289,8 @@ class Recording:
         segment, local = self.place(number)
         data = segment.data(local, start=False)
         update = None if data is None else data.get("update")
-        if whole and type(update) is dict and AS_IN_OUTPUT in update.values():
-            output = self.state(number, "output")
-            return {key: output.get(key) if value == AS_IN_OUTPUT else value for key, value in update.items()}
+        if whole and refers_to_output(update):
+            return with_output(update, self.state(number, "output"))
         return update
 
     def details(self, number: int) -> Json | None:

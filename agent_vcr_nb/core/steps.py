@@ -141,6 +141,7 @@ class Step:
         "provenance",
         "renewals",
         "same_input",
+        "shown",
         "started_at",
         "unwritten",
         "writer",
@@ -163,6 +164,8 @@ class Step:
         self.lane_number = 0
         self.same_input = False
         """Its input is the state that was written last into its lane."""
+        self.shown: tuple[str, str] | None = None
+        """Its key and name as the file shows them, once asked for."""
         self.writer: FrameWriter | None = None
         self.renewals = 0
         self.unwritten: tuple[int, dict[str, Any]] | None = None

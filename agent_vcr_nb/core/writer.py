@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 import threading
 import time
 import weakref
@@ -18,13 +19,14 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from agent_vcr_nb.core.delta import Lane
-from agent_vcr_nb.core.encoding import AS_IN_OUTPUT, TAG, Json, Notes, encode, escape, qualified, unescape
+from agent_vcr_nb.core.encoding import MAX_SAFE_INT, TAG, Json, Notes, encode, escape, qualified, unescape
 from agent_vcr_nb.core.frame import FrameMetadata, Provenance, timestamp
 from agent_vcr_nb.core.journal import Journal
 from agent_vcr_nb.core.redact import Redactor
 from agent_vcr_nb.core.segment import Segment
 from agent_vcr_nb.core.steps import Step, current_scope, task_id
 from agent_vcr_nb.core.tables import printable
+from agent_vcr_nb.core.updates import told_by_output
 
 if TYPE_CHECKING:
     from agent_vcr_nb.core.tape import Tape
@@ -141,11 +143,11 @@ class FrameWriter:
             states = self._section(journal, lane, "input", number, step.input_state, notes)
         if output_state is not None:
             states |= self._section(journal, lane, "output", number, output_state, notes)
+        figures, told = self._figures_and_update(metadata.to_dict(), update, output_state)
         if update is not None:
-            states["update"] = self._update(update, output_state)
+            states["update"] = told
         data = self._identity(step, number, lane_number, "error" if metadata.error_type else "ok")
-        figures = metadata.to_dict()
-        data["metadata"] = self.clean(figures) if figures else figures
+        data["metadata"] = figures
         if isinstance(error, BaseException):
             data["exception"] = self._exception(error)
         line = self._with_lossy(data, notes) | states
@@ -333,12 +335,10 @@ class FrameWriter:
 
     def _identity(self, step: Step, number: int, lane: int, status: str | None = None) -> dict[str, Any]:
         """What a line says of a step first; the reader relies on ``number`` being the first of all."""
-        data: dict[str, Any] = {
-            "number": number,
-            "key": self.pointer(step.key),
-            "node_name": self.text(step.name),
-            "frame_type": step.frame_type.value,
-        }
+        if step.shown is None:
+            step.shown = self.pointer(step.key), self.text(step.name)
+        key, name = step.shown
+        data: dict[str, Any] = {"number": number, "key": key, "node_name": name, "frame_type": step.frame_type}
         if status:
             data["status"] = status
         if step.started_at:
@@ -372,21 +372,42 @@ class FrameWriter:
             data["lossy"] = [self.pointer(path) for path in notes.lossy[:MAX_LOSSY]]
         return data
 
-    def _update(self, update: Any, output_state: dict[str, Any] | None) -> Json:
-        """Return what a step returned; a long list or dict that is in the output state as it is is told by its key."""
-        same = set()
-        if type(update) is dict and output_state is not None:
-            long = {key: value for key, value in update.items() if type(value) in (list, dict) and len(value) > 15}
-            same = {key for key, value in long.items() if type(key) is str and output_state.get(key) is value}
-        if not same:
-            return self.clean(update)
-        tree = self.clean({key: None if key in same else value for key, value in update.items()})
-        return self.clean(update) if TAG in tree else tree | {key: dict(AS_IN_OUTPUT) for key in same if key in tree}
+    def _figures_and_update(
+        self, figures: dict[str, Any], update: Any, output_state: dict[str, Any] | None
+    ) -> tuple[Json, Json]:
+        """Return a step's figures, and what it returned, cleaned in one go.
+
+        What of `update` stands in the output state as it is is told by its key.
+        """
+        # A step that was not annotated has numbers alone: nothing to encode or to look through.
+        plain = {key: value for key, value in figures.items() if self._is_plain_number(key, value)}
+        if update is None and len(plain) == len(figures):
+            return plain, None
+        same = told_by_output(update, output_state)
+        rest = {key: value for key, value in figures.items() if key not in plain}
+        cleaned, told = self.clean_all(rest, {**update, **dict.fromkeys(same)} if same else update)
+        if same:
+            told = self.clean(update) if TAG in told else told | {k: v for k, v in same.items() if k in told}
+        return plain | cleaned, told
+
+    def _is_plain_number(self, key: str, value: Any) -> bool:
+        if type(value) is float:
+            return math.isfinite(value) and not (self.redactor and self.redactor.is_secret_key(key))
+        return (
+            type(value) is int
+            and 0 <= value <= MAX_SAFE_INT
+            and not (self.redactor and self.redactor.is_secret_key(key))
+        )
 
     def clean(self, value: Any) -> Json:
         """Return a value as the recording shows it: encoded, without secrets."""
         tree = encode(value)
         return self.redactor.tree(tree) if self.redactor else tree
+
+    def clean_all(self, *values: Any) -> list[Json]:
+        """Return values as `clean` does, at the cost of one look for all."""
+        trees = [encode(value) for value in values]
+        return self.redactor.tree(trees) if self.redactor else trees
 
     def operation(self, operation: Mapping[str, Any]) -> dict[str, Any]:
         """Return an operation of an edit without secrets, also where its path names one; its value is JSON already."""
@@ -402,6 +423,8 @@ class FrameWriter:
 
     def pointer(self, path: str) -> str:
         """Return a key or a JSON Pointer without secrets; each of its tokens is escaped."""
+        if "~" not in path and path.isascii() and not (self.redactor and self.redactor.may_change(path)):
+            return path
         return "/".join(escape(self.text(unescape(token))) for token in path.split("/"))
 
     def arguments(self, argv: Sequence[str]) -> Json:

@@ -22,6 +22,7 @@ from typing import Annotated, Any, TypedDict
 from tests.benchmarks.rows import Row, compared, not_measured, seconds, size, table
 
 STEPS, ROUNDS = 200, 9
+IDLE_CALLS, IDLE_ROUNDS = 5, 400
 PEER = "langgraph-replay==0.1.1"
 PEER_FOLDER = Path(__file__).resolve().parents[2] / ".venv-bench-langgraph"
 
@@ -68,6 +69,7 @@ def rows() -> list[Row]:
     """Return the rows of the table."""
     with tempfile.TemporaryDirectory(prefix="vcr-bench-") as name:
         folder = Path(name)
+        installed, bare = measure_idle()
         figures = _measured(folder, _ours(folder))
         information = len(json.dumps(start())) + sum(len(json.dumps(message(n))) for n in range(STEPS))
         work = f"LangGraph, {STEPS} steps on 100 kB"
@@ -86,6 +88,13 @@ def rows() -> list[Row]:
                 figures["bytes"] / information,
                 3,
             ),
+            compared(
+                "LangGraph, one call of a small graph: installed and not recording / not installed",
+                seconds(installed),
+                seconds(bare),
+                installed / bare,
+                1.05,
+            ),
         ]
         peer = _peer_python()
         if peer is None:
@@ -102,6 +111,38 @@ def rows() -> list[Row]:
             compared(f"{work}: bytes, beside langgraph-replay", size(figures["bytes"]), size(theirs["bytes"]),
                      figures["bytes"] / theirs["bytes"], 1),
         ]  # fmt: skip
+
+
+def measure_idle() -> tuple[float, float]:
+    """Return what one call of a graph takes with the class patched and no session, and without the patch, in seconds.
+
+    A graph of one node that does nothing: what the patch costs is a cost of the call, so here it weighs most.
+    """
+    from langgraph.graph import START, StateGraph
+
+    from agent_vcr_nb.integrations.langgraph import install, uninstall
+
+    builder = StateGraph(State)
+    builder.add_node("work", lambda state: {"n": 1})
+    builder.add_edge(START, "work")
+    graph = builder.compile()
+
+    def calls() -> float:
+        begin = time.process_time()
+        for _ in range(IDLE_CALLS):
+            graph.invoke({"n": 0})
+        return (time.process_time() - begin) / IDLE_CALLS
+
+    calls()
+    patched, bare = [], []
+    for _ in range(IDLE_ROUNDS):
+        bare.append(calls())
+        install()
+        try:
+            patched.append(calls())
+        finally:
+            uninstall()
+    return min(patched), min(bare)
 
 
 def _ours(folder: Path) -> Callable[[Any, int], float]:

@@ -205,7 +205,7 @@ class Handler(BaseCallbackHandler):
 
     def _begin(self, name: str, state: dict[str, Any], kind: FrameType, run: _Run) -> Step | None:
         lane = self.run.llm_lane if kind is FrameType.LLM_CALL else self.run.small_lane
-        with self.run.guarded():
+        with self.run.guarded:
             step = self.run.recorder.begin(name, state, kind, place=Place(run.scope or self.run.scope, lane=lane))
             if step.returned:
                 raise CannotResumeError(

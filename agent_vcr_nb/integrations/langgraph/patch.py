@@ -10,7 +10,7 @@ import contextlib
 import functools
 import inspect
 import weakref
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 from typing import Any, TypeVar
 
 from langchain_core.runnables import RunnableConfig
@@ -149,18 +149,29 @@ def _recording_stream(original: Any) -> Any:
     @functools.wraps(original)
     def stream(self: Any, input: Any, config: RunnableConfig | None = None, **options: Any) -> Iterator[Any]:
         begun = _begin(self, config, options, asynchronous=False)
-        if not isinstance(begun, Tap):
-            return original(self, input, begun, **options)  # type: ignore[no-any-return]
-        return _stream(original, self, input, begun, options)
+        if isinstance(begun, Tap):
+            return _stream(original, self, input, begun, options)
+        around = _tap_around(begun)
+        items: Generator[Any] = original(self, input, begun, **options)
+        return items if around is None else _caught_up(items, around.run)
 
     return stream
+
+
+def _caught_up(items: Generator[Any], run: GraphRun) -> Iterator[Any]:
+    """Hand on what a graph streams; the frames of a superstep have ended before the program sees what it gave."""
+    with contextlib.closing(items):
+        for item in items:
+            run.catch_up()
+            yield item
 
 
 def _stream(original: Any, graph: Any, input: Any, tap: Tap, options: dict[str, Any]) -> Iterator[Any]:
     failed = True
     try:
         with tap.serving:
-            yield from original(graph, None if tap.resumed else input, recorded_config(tap), **options)
+            items = original(graph, None if tap.resumed else input, recorded_config(tap), **options)
+            yield from _caught_up(items, tap.run)
         failed = False
     finally:
         tap.run.close()
@@ -207,13 +218,22 @@ def _begin(
         return outermost(recorder, graph, config, options, asynchronous=asynchronous)
     # A graph inside a node: the tap of the outermost one sees it.
     around = explicit if seams.CHECKPOINTER in explicit else ambient
-    tap = around.get(seams.CHECKPOINTER)
-    if isinstance(tap, Tap):
+    tap = _tap_around(config)
+    if tap is not None:
         tap.run.knows(str(around.get("checkpoint_ns") or ""), graph)
         if graph.checkpointer is False:
             # Without a saver of its own LangGraph fails at "sync", which it took over from the graph that we record.
             return {**(config or {}), "configurable": {**explicit, seams.DURABILITY: "async"}}
     return config
+
+
+def _tap_around(config: RunnableConfig | None) -> Tap | None:
+    """Return the tap of the graph in whose node this code runs, if it is recorded."""
+    explicit = (config or {}).get("configurable") or {}
+    around = explicit if seams.CHECKPOINTER in explicit else (var_child_runnable_config.get() or {})
+    around = around if around is explicit else around.get("configurable") or {}
+    tap = around.get(seams.CHECKPOINTER)
+    return tap if isinstance(tap, Tap) else None
 
 
 def outermost(

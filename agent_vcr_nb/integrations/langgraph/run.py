@@ -7,10 +7,10 @@ wrote is in the file as soon as it is done.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,6 +44,22 @@ class ResumedAt:
     """Key of the frame that runs on an edited state."""
 
 
+class Guard:
+    """Within its block what goes wrong is counted; the agent gets to know only that a resume has left its recording."""
+
+    def __init__(self, recorder: VCRRecorder) -> None:
+        self._recorder = recorder
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if not isinstance(error, Exception) or isinstance(error, VCRError):
+            return False
+        self._recorder.lose(error)
+        return True
+
+
 class GraphRun:
     """Records one outermost call of a graph, subgraphs included."""
 
@@ -58,6 +74,7 @@ class GraphRun:
         scope: Scope | None = None,
     ) -> None:
         self.recorder = recorder
+        self.guarded = Guard(recorder)
         self.call: Mapping[str, Any] | None = call
         """How the graph was called, until a frame holds it."""
         self.run_id = run_id or os.urandom(4).hex()
@@ -70,6 +87,8 @@ class GraphRun:
         self.returned: dict[str, Step] = {}
         """Steps by key that are not to run: they have a result."""
         self._loops: dict[str, Loop] = {}
+        self._stored: deque[tuple[str, Mapping[str, Any], Mapping[str, Any]]] = deque()
+        """Checkpoints that LangGraph has stored and no frame knows of yet."""
         self._lock = threading.RLock()
         self._news = threading.Condition(self._lock)
         self._closed = False
@@ -78,7 +97,8 @@ class GraphRun:
 
     def loaded(self, ns: str, saved: CheckpointTuple | None) -> None:
         """A graph has loaded what it starts from."""
-        with self.guarded(), self._news:
+        self.catch_up()
+        with self.guarded, self._news:
             loop = self._loops[ns] = Loop(ns) if ns not in self._loops else self._loops[ns]
             if saved is not None and saved.checkpoint["channel_versions"]:
                 state = self._state_of(loop, saved.checkpoint)
@@ -90,9 +110,24 @@ class GraphRun:
                             self._note(loop.superstep, ns, task_id, [(channel, value)])
             self._news.notify_all()
 
+    def stored(self, ns: str, checkpoint: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
+        """A superstep is over, told by a thread that the graph's own one waits for.
+
+        The frames end in the latter, as soon as it is back (`catch_up`): two threads that write in turns cost more
+        than all that is written.
+        """
+        self._stored.append((ns, checkpoint, metadata))
+
+    def catch_up(self) -> None:
+        """End the frames of supersteps that are over, before code of the user's goes on."""
+        if self._stored:
+            with self.guarded, self._news:
+                while self._stored:
+                    self.checkpoint(*self._stored.popleft())
+
     def checkpoint(self, ns: str, checkpoint: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
         """A superstep is over: its frames end, and the next one starts from this."""
-        with self.guarded(), self._news:
+        with self.guarded, self._news:
             loop = self._loop(ns)
             before = loop.superstep
             if before is not None and not self._asynchronous:
@@ -105,7 +140,8 @@ class GraphRun:
 
     def wrote(self, ns: str, writes: Sequence[tuple[str, Any]], task_id: str, path: str) -> None:
         """A task is done and LangGraph keeps what it wrote."""
-        with self.guarded(), self._news:
+        self.catch_up()
+        with self.guarded, self._news:
             loop = self._loop(ns)
             superstep = loop.superstep
             task = superstep.tasks.get(task_id) if superstep else None
@@ -165,7 +201,8 @@ class GraphRun:
         self, name: str, ns: str, number: int, path: Sequence[Any], inputs: Any, scope: Scope | None
     ) -> Task | None:
         """A node or a @task is about to run, for the first time or again after it failed."""
-        with self.guarded(), self._news:
+        self.catch_up()
+        with self.guarded, self._news:
             loop = self._loop(seams.loop_of(ns) if not seams.is_call(path) else self._caller_loop(ns))
             self._wait_for_checkpoint(loop, number - 1)
             superstep = loop.superstep
@@ -253,7 +290,10 @@ class GraphRun:
         details["checkpoint"] = superstep.id
         if not superstep.recorded:
             superstep.recorded = True
-            details["record"] = superstep.record() | {"hidden": self.recorder.clean(superstep.hidden())}
+            hidden = superstep.hidden()
+            if any(value is not None for _, value in hidden):
+                hidden = self.recorder.clean(hidden)
+            details["record"] = superstep.record() | {"hidden": hidden}
             if loop.last_key is not None:
                 details["after"] = loop.last_key
             elif seams.is_send(path) or seams.is_call(path):
@@ -262,7 +302,8 @@ class GraphRun:
 
     def task_ended(self, task: Task, output: Any) -> None:
         """A node or @task has returned."""
-        with self.guarded(), self._lock:
+        self.catch_up()
+        with self.guarded, self._lock:
             task.stop_clock()
             task.update, task.ended = output, True
             if seams.is_call(task.path):
@@ -273,7 +314,8 @@ class GraphRun:
 
     def task_failed(self, task: Task, error: BaseException, interrupts: list[Any] | None) -> None:
         """An attempt of a node has failed, or the node has stopped to ask the user."""
-        with self.guarded(), self._lock:
+        self.catch_up()
+        with self.guarded, self._lock:
             task.stop_clock()
             if interrupts is not None:
                 task.interrupts = interrupts
@@ -311,7 +353,7 @@ class GraphRun:
             task.step.fail(task.error, figures)
 
     def _figures(self, task: Task) -> FrameMetadata:
-        figures = FrameMetadata.from_dict(task.step.figures)
+        figures = FrameMetadata.from_dict(task.step.figures) if task.step.figures else FrameMetadata()
         figures.latency_ms = task.latency_ms
         for name, value in (
             ("superstep", self._superstep_of(task)),
@@ -343,7 +385,8 @@ class GraphRun:
 
     def close(self) -> None:
         """End all frames: the call has returned or failed."""
-        with self.guarded(), self._news:
+        self.catch_up()
+        with self.guarded, self._news:
             self._closed = True
             for loop in reversed(self._loops.values()):
                 self._finish_superstep(loop, None)
@@ -352,21 +395,11 @@ class GraphRun:
 
     def knows(self, ns: str, graph: Any) -> None:
         """Tell of the graph that runs in a namespace."""
-        with self.guarded(), self._lock:
+        with self.guarded, self._lock:
             self._loop(ns).delta_channels = seams.delta_channels(graph)
 
     def _loop(self, ns: str) -> Loop:
         return self._loops.setdefault(ns, Loop(ns))
-
-    @contextlib.contextmanager
-    def guarded(self) -> Iterator[None]:
-        """Count what goes wrong here; the agent gets to know only that a resume has left its recording."""
-        try:
-            yield
-        except VCRError:
-            raise
-        except Exception as error:
-            self.recorder.lose(error)
 
 
 def _same(state: dict[str, Any], other: dict[str, Any]) -> bool:

@@ -112,7 +112,10 @@ class Tap(BaseCheckpointSaver[Any]):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """Tell of a checkpoint and store it."""
-        self.run.checkpoint(_namespace(config), checkpoint, metadata)
+        if self.inner is None:
+            self.run.stored(_namespace(config), checkpoint, metadata)
+        else:  # a saver may take long, and the node has ended
+            self.run.checkpoint(_namespace(config), checkpoint, metadata)
         if self._keeps(config, checkpoint, metadata, new_versions) or self.inner is None:
             return _addressed(config, checkpoint)
         return self.inner.put(config, checkpoint, metadata, new_versions)

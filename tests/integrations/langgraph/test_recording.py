@@ -1,7 +1,9 @@
 """Frames of a graph that knows nothing of the recorder."""
 
 import asyncio
+import json
 import operator
+from pathlib import Path
 from typing import Annotated, TypedDict
 
 import pytest
@@ -378,3 +380,36 @@ def test_a_node_that_returns_the_whole_state_each_time_costs_what_it_changed(lab
     _, fork = lab.resume(player, builder.compile(), 49)
     assert fork.get_frame(7).update == {"items": items, "n": 8}
     assert fork.recording.path.stat().st_size < 6 * len(str(items))  # one more full state: of the live part
+
+
+def test_a_superstep_is_in_the_file_before_the_program_sees_what_it_gave(lab):
+    seen = []
+
+    def show(step):
+        seen.append((step, [line["data"]["key"] for line in lines_of("run") if line["type"] == "frame"]))
+
+    def work(state):
+        return {"log": ["work"]}
+
+    inner = chain(work, state=graphs.State)
+
+    def outer(state):
+        for _ in inner.stream({"log": []}, stream_mode="values"):
+            show("inside")
+        return {"log": ["outer"]}
+
+    def run():
+        for _ in chain(outer, state=graphs.State).stream({"log": []}, stream_mode="values"):
+            show("outside")
+
+    lab.record(run)
+    assert seen == [
+        ("outside", []),
+        ("inside", []),
+        ("inside", ["outer#1/work#1"]),
+        ("outside", ["outer#1/work#1", "outer#1"]),
+    ]
+
+
+def lines_of(session):
+    return [json.loads(line) for line in Path(f".vcr/{session}.vcr").read_text().splitlines()]
