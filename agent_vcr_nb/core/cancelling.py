@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -102,17 +103,27 @@ class CancellableRecorder(VCRRecorder):
 
     def close(self) -> None:
         """End the session; one that was cancelled outside of all steps gets a frame that says so."""
+        self._leave_thread()
         with self._gate:
-            if self._thread is not None:
-                _raise_in(self._thread, None)
-                self._thread = None
             if self.recording and self.cancelled and not self._is_told:
                 self._is_told = True
                 self.record_error("cancelled", {}, Cancelled())
             super().close()
 
+    def _leave_thread(self) -> None:
+        """Let nothing be raised in the run's thread any more; what was on its way arrives here.
 
-def _raise_in(thread: int, error: type[BaseException] | None) -> None:
-    """Raise an exception in a thread before its next Python instruction; None takes back one that was not raised."""
-    raised = None if error is None else ctypes.py_object(error)
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), raised)
+        Taking it back with NULL would leave CPython 3.11 and 3.12 looking for it at every call, and hang a profiler.
+        """
+        has_left = False
+        while not has_left:
+            with contextlib.suppress(Cancelled):
+                with self._gate:
+                    self._thread = None
+                time.sleep(0)  # Python raises after a call
+                has_left = True
+
+
+def _raise_in(thread: int, error: type[BaseException]) -> None:
+    """Raise an exception in a thread before its next Python instruction."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error))

@@ -1,6 +1,8 @@
 """A run that is ended from another thread, with real agents that sleep, swallow and wait."""
 
 import asyncio
+import subprocess
+import sys
 import threading
 import time
 
@@ -206,3 +208,37 @@ def test_whenever_a_run_is_ended_its_file_is_whole(in_tmp, at):
     assert len(names) > at
     assert names[-1][1] == "Cancelled"
     assert {error for _, error in names[:-1]} == {None}
+
+
+def test_a_closed_recorder_leaves_nothing_to_be_raised_that_would_hang_a_profiler(in_tmp):
+    """In CPython 3.11 a profiled call does not begin as long as an exception of another thread is looked for."""
+    program = """
+import sys, threading
+from agent_vcr_nb.core.cancelling import CancellableRecorder
+
+def run(name, cancel):
+    recorder = CancellableRecorder(".", ambient=False)
+    recorder.start_session(name)
+    try:
+        if cancel:
+            threading.Thread(target=recorder.cancel).start()
+            while True:
+                pass
+    finally:
+        recorder.close()
+
+run("whole", False)
+try:
+    run("cancelled", True)
+except BaseException as error:
+    print(type(error).__name__)
+calls = []
+sys.setprofile(lambda frame, event, _: calls.append(event))
+(lambda: None)()
+sys.setprofile(None)
+print(calls[:2])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=in_tmp, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == "Cancelled\n['call', 'return']\n"
