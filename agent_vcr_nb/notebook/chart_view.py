@@ -16,6 +16,7 @@ from IPython.display import DisplayHandle
 
 from agent_vcr_nb.notebook.displaying import display_saved, display_widget, saved_bundle
 from agent_vcr_nb.notebook.guarded import STATIC, answer_while_busy, in_words
+from agent_vcr_nb.notebook.in_marimo import stacked
 from agent_vcr_nb.notebook.looks import FIGURE_CSS, plain
 
 
@@ -82,6 +83,10 @@ class ChartView(ipywidgets.VBox):
         """Bring the saved form up to date where the view is on show."""
         if self._handle is not None:
             self._handle.update(saved_bundle(self.saved(), self._css_class), raw=True)
+
+    def _display_(self) -> Any:
+        """Return what marimo shows."""
+        return stacked([self.figure], self.saved()[0])
 
     def _ipython_display_(self) -> None:
         display_widget(self)

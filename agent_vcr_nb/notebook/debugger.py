@@ -19,6 +19,7 @@ from agent_vcr_nb.core.player import VCRPlayer
 from agent_vcr_nb.notebook.actions import ActionBar, folder_of
 from agent_vcr_nb.notebook.edits import EditBook, Patch
 from agent_vcr_nb.notebook.feed import News
+from agent_vcr_nb.notebook.in_marimo import stacked
 from agent_vcr_nb.notebook.later import Later
 from agent_vcr_nb.notebook.live import Tapes, live_agent
 from agent_vcr_nb.notebook.recorded import PlayerSource
@@ -190,6 +191,10 @@ class VCRDebugger(traitlets.HasTraits):
         parts = self._saved_parts() if self.source.count <= AT_ONCE else []
         self._saved = display(self._view(parts).bundle(), raw=True, display_id=uuid4().hex)
         self._save_soon()
+
+    def _display_(self) -> Any:
+        """Return what marimo shows."""
+        return stacked(self.box.children)
 
     @traitlets.observe("frame")
     def _on_frame(self, change: Any) -> None:

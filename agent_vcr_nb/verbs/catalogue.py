@@ -181,7 +181,7 @@ VERBS: tuple[Verb, ...] = (
         "Show what changed in the files between two savepoints, or since the one before.",
         "vcr changes 3 5",
         (Argument("first", "number"), Argument("second", "number", required=False)),
-        (_WORKSPACE,),
+        (WORKSPACE,),
     ),
     Verb(
         "undo",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -110,7 +110,7 @@ def check(
     name = session or place.session
     if against is None:
         try:
-            against, name = two_sessions(place, name or "")
+            against, name = two_sessions(replace(place, session=None), name or "")
         except UsageError as error:
             raise UsageError(f"against which golden run? Name it with --against ({error})") from error
     golden, run = place.player(against), place.player(name)

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from tests.benchmarks import __main__ as command
-from tests.benchmarks import peer
+from tests.benchmarks import notebook_bench, peer
 from tests.benchmarks.rows import bounded, compared, not_measured, seconds, table
 from tests.benchmarks.worker import chat, message, small_state
 
@@ -59,7 +59,7 @@ class _Measured:
     def __init__(self, failing_runs: int) -> None:
         self.failing_runs, self.runs = failing_runs, 0
 
-    def __call__(self, name: str) -> list[object]:
+    def __call__(self, name: str, *, gate: bool) -> list[object]:
         self.runs += 1
         return [compared("w", "1", "1", 2.0 if self.runs <= self.failing_runs else 0.5, 1.0)]
 
@@ -82,6 +82,18 @@ def test_without_the_gate_a_missed_bar_is_only_printed(
     monkeypatch.setattr(sys, "argv", ["benchmarks", "core"])
     assert command.main() == 0
     assert "over the bar: w" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("words", "asked"), [([], "beside the peer: 1"), (["--gate"], "with a bar: 1")])
+def test_the_gate_asks_for_the_rows_that_have_a_bar_only(
+    words: list[str], asked: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for function, work in (("rows", "beside the peer: 1"), ("gate_rows", "with a bar: 1")):
+        monkeypatch.setattr(notebook_bench, function, lambda work=work: [bounded(work, 1.0, 2.0)])
+    monkeypatch.setattr(sys, "argv", ["benchmarks", *words, "notebook"])
+    assert command.main() == 0
+    printed = capsys.readouterr().out
+    assert [work for work in ("beside the peer: 1", "with a bar: 1") if work in printed] == [asked]
 
 
 @pytest.mark.slow

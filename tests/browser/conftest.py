@@ -10,17 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.lab import Notebook, Server, Watch
+from tests.browser.lab import FLAGS, Notebook, Server, Watch
 
 INSTALL = "apt-get update && apt-get install -y chromium"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 ARTIFACTS = Path(__file__).parent.parent / "artifacts"
 
 

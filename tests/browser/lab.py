@@ -26,6 +26,15 @@ SETTINGS = {
         "doNotDisturbMode": True,
     },
 }
+# What Chromium is started with.
+FLAGS = [
+    "--no-sandbox",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 KERNEL = "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel"
 
 
@@ -52,6 +61,7 @@ class Server:
             "LabApp.news_url": None,
             "LabApp.check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
             "LabApp.extension_manager": "readonly",
+            "JupyterNotebookApp.expose_app_in_browser": True,
         }
         command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--expose-app-in-browser"]
         command += [f"--{name}={value}" for name, value in options.items()]
@@ -101,7 +111,7 @@ class Server:
 class Watch:
     """What a page complained about: errors that it threw, and addresses outside the server that it asked for."""
 
-    def __init__(self, page: object, server: Server) -> None:
+    def __init__(self, page: object, server: object) -> None:
         self.errors: list[str] = []
         self.strangers: list[str] = []
         at_home = (server.base, server.base.replace("http", "ws"), "data:", "blob:")
@@ -130,9 +140,9 @@ class Notebook:
         )
         nbformat.write(made, self.server.notebooks / self.name)
 
-    def open(self) -> None:
-        """Open it, and wait until its kernel is idle."""
-        self.page.goto(f"{self.server.base}/doc/tree/{self.name}?reset&token={TOKEN}")
+    def open(self, address: str = "") -> None:
+        """Open it, at another address than JupyterLab's if one is given, and wait until its kernel is idle."""
+        self.page.goto(f"{self.server.base}/{address or f'doc/tree/{self.name}?reset&token={TOKEN}'}")
         self.page.wait_for_function(
             "() => { const shown = window.jupyterapp?.shell?.currentWidget;"
             " return shown?.context?.isReady && shown.sessionContext?.session?.kernel?.status === 'idle' }",

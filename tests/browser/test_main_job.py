@@ -56,6 +56,9 @@ SHOW = """
 debugger = get_ipython().magics_manager.registry["VCRMagics"].debugger
 """
 
+WIDE = "() => document.querySelector('.js-plotly-plot .main-svg').clientWidth > 900"
+"""The chart fills the page; Plotly's own width is 700 pixels."""
+
 
 @pytest.fixture(scope="module")
 def lab(notebook):
@@ -101,7 +104,7 @@ def test_the_fork_stands_in_the_graph_and_a_click_there_selects_and_compares(lab
     graph = page.locator(".js-plotly-plot").first
     expect(graph.locator(".ytick")).to_have_text(["todo ", "todo-fork1 "], timeout=30_000)
     graph.scroll_into_view_if_needed()
-    page.wait_for_function("() => document.querySelector('.js-plotly-plot .main-svg').clientWidth > 900")
+    page.wait_for_function(WIDE)
     picture("tab-forks")
     click(page, graph, node(graph, "error").first)
     lab.expect_value("[debugger.session, debugger.frame]", ["todo", 3])
@@ -176,10 +179,12 @@ def test_a_picture_in_each_theme(lab, page, picture, theme):
     expect(graph.locator(".ytick text").first).to_have_css("fill", colour)
     expect(page.get_by_test_id("vcr-actions")).to_have_css("color", colour)
     graph.scroll_into_view_if_needed()
+    page.wait_for_function(WIDE)
     picture(f"joined-{theme.lower()}")
     page.get_by_role("button", name="Cost").click()
     expect(page.locator(".vcr-figure .barlayer .point").first).to_be_visible()
     page.locator(".js-plotly-plot").first.scroll_into_view_if_needed()
+    page.wait_for_function(WIDE)
     picture(f"joined-cost-{theme.lower()}")
 
 

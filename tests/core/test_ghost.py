@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import re
+import socket
 
 import pytest
 
@@ -126,6 +127,28 @@ def test_times_and_ids_that_the_agents_own_code_draws_are_the_recorded_ones():
         return plan({**state, "when": now(), "id": uuid4()})
 
     assert replay(recorded(stamped), stamped).result["seen"] == "CAT"
+
+
+def test_a_replay_opens_no_socket(monkeypatch):
+    server = socket.create_server(("127.0.0.1", 0))
+
+    @step
+    def call(state):
+        with socket.create_connection(server.getsockname()):
+            return {**state, "answered": True}
+
+    @step
+    def caller(state):
+        return call(state)
+
+    recording = recorded(caller)
+    server.close()
+
+    def refuse(*_, **__):
+        raise AssertionError("a socket was made")
+
+    monkeypatch.setattr(socket, "socket", refuse)
+    assert replay(recording, caller).result == {"word": "cat", "answered": True}
 
 
 # ------------------------------------------------------------------------------------------------------- misses

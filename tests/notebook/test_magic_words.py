@@ -379,3 +379,13 @@ def test_print_says_what_is_wrong_with_an_expression(failed, run):
 )
 def test_tab_completes_names_and_keys_in_an_expression(failed, shell, line, offered):
     assert completions(shell, line) == offered
+
+
+def test_check_holds_a_run_against_the_named_or_the_parent_session(failed, run):
+    run("%%vcr golden\ntry_agent('todo')")
+    said, error = run("%vcr check my_run --against golden")
+    assert error is None
+    assert "my_run against golden: ✓ ok, the same" in re.sub(r"\x1b\[\d+m", "", said)
+    run("%vcr resume my_run 2 --set plan='\"sqlite\"'")
+    assert "my_run-fork1 against my_run: ✗ regression" in re.sub(r"\x1b\[\d+m", "", run("%vcr check")[0])
+    assert "against which golden run? Name it with --against" in str(run("%vcr check golden")[1])

@@ -88,3 +88,9 @@ def check_reached(session: str, number: int, name: str, ready: Iterable[str]) ->
             f"{session} frame {number}: LangGraph would go on with {', '.join(nodes) or 'nothing'}, not with {name!r}. "
             "The edges to it are not as they were recorded. Resume at an earlier frame, or pass the graph as it was."
         )
+
+
+def node_names(graph: Any) -> list[str]:
+    """Return the names of a graph's nodes, those of its subgraphs included."""
+    inside = [inner for node in graph.nodes.values() for inner in node.subgraphs or () if isinstance(inner, Pregel)]
+    return [*graph.nodes, *(name for inner in inside for name in node_names(inner))]

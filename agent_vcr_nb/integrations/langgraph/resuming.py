@@ -45,9 +45,7 @@ def first_frames(tape: Tape) -> list[int]:
 
 def step_names(agent: Any) -> list[str]:
     """Return the names of a graph's nodes, those of its subgraphs included."""
-    graph = agent if isinstance(agent, Pregel) else _compiled(agent)
-    inside = [inner for node in graph.nodes.values() for inner in node.subgraphs or () if isinstance(inner, Pregel)]
-    return [*graph.nodes, *(name for inner in inside for name in step_names(inner))]
+    return compatibility.node_names(agent if isinstance(agent, Pregel) else _compiled(agent))
 
 
 def follow(recorder: VCRRecorder, policy: ResumePolicy, graph: Any, nth: int, call: dict[str, Any]) -> Tap:

@@ -9,7 +9,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.types import interrupt
 
 from agent_vcr_nb import step
-from agent_vcr_nb.core.errors import CannotResumeError, StaleRecordingError
+from agent_vcr_nb.core.errors import CannotResumeError, StaleRecordingError, UsageError
 from agent_vcr_nb.core.ghost import replay
 from tests.integrations.langgraph import graphs
 from tests.integrations.langgraph.graphs import CALLS
@@ -109,3 +109,13 @@ def test_a_graph_that_asked_the_user_is_refused_with_the_frame(lab):
     player = lab.record(lambda: compiled.invoke({"words": []}, {"configurable": {"thread_id": "1"}}))
     with pytest.raises(CannotResumeError, match=r"run frame 0 \(ask#1\) stopped to ask the user"):
         replay(player.recording, compiled)
+
+
+def test_a_mistyped_node_is_refused_before_the_graph_runs(lab):
+    graph = build("plan", "write")
+    player = lab.record(lambda: graph.invoke({"words": []}))
+    with pytest.raises(
+        UsageError, match=r"run: no step 'wirte' to mock or skip. Did you mean write\? Recorded: plan, w"
+    ):
+        lab.resume(player, graph, 1, skip_nodes=["wirte"])
+    assert CALLS == []

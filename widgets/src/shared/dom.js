@@ -53,6 +53,11 @@ const KEY_EVENTS = ["keydown", "keyup", "keypress", "copy", "cut", "paste"];
 export function keepKeys(root) {
   root.setAttribute("data-lm-suppress-shortcuts", "true");
   root.setAttribute("data-jp-suppress-context-menu", "true");
+  // Notebook 7 looks at a key before the widget does, and at the mark only on the way to what its rules match: the
+  // focused element itself.
+  root.addEventListener("focusin", (event) => {
+    if (event.target instanceof Element) event.target.setAttribute("data-lm-suppress-shortcuts", "true");
+  });
   for (const type of KEY_EVENTS) root.addEventListener(type, (event) => event.stopPropagation());
 }
 

@@ -7,6 +7,7 @@ import { changeList } from "./changes.js";
 import { chatView } from "./chat_view.js";
 import { ComparisonBar, inWords, reference } from "./comparison.js";
 import { StateEditor } from "./editor.js";
+import { COMMANDS, KEYS } from "./keys.js";
 import { patched, plainOperations, valueAt } from "./model.js";
 import { PathBar } from "./path_bar.js";
 import { pendingEdit } from "./pending.js";
@@ -21,20 +22,8 @@ import { WholeText } from "./whole.js";
 
 /** How long the selection rests after a leap before states are fetched ahead. */
 const REST_MS = 150;
-
-/** @type {import("../shared/help.js").KeyHelp[]} */
-const KEYS = [
-  ["e", "edit: the state before the step, in the editor"],
-  ["c", "the messages as a chat"],
-  ["d", "what changed (diff)"],
-  ["w", "go to the frame that wrote the selected value before"],
-  ["/", "search in the state (Ctrl+F in the editor)"],
-  ["Ctrl+Z", "undo the last edit"],
-  ["Enter", "edit the selected value"],
-  ["?", "this help"],
-];
-/** @type {Record<string, string>} */
-const COMMANDS = { e: "edit", c: "chat", d: "changes", w: "writer", "/": "search", "?": "help" };
+/** How long what was on show stays while the next state is on its way: shorter than this, a note would only flicker. */
+const PATIENCE_MS = 150;
 
 /** @param {{model: Model, el: HTMLElement}} props @returns {() => void} removes what was set up */
 export function render({ model, el }) {
@@ -53,6 +42,8 @@ class TreeView {
   #isStepping = false;
   /** What the panel holds, so that it is not drawn twice. */
   #shown = "";
+  /** @type {import("./tabs.js").Tab | null} */
+  #shownTab = null;
   /** The frame whose state the editor holds; an edit that is typed while another is selected belongs to it. */
   #editorFrame = 0;
   /** What the editor holds. @type {unknown} */
@@ -62,6 +53,8 @@ class TreeView {
   #isFocusWanted = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #resting;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #waiting;
   viewId = Math.random().toString(36).slice(2);
 
   /** @param {Model} model */
@@ -133,6 +126,7 @@ class TreeView {
   stop() {
     for (const undo of this.#cleanUp.splice(0)) undo();
     clearTimeout(this.#resting);
+    clearTimeout(this.#waiting);
     this.editor.destroy();
   }
 
@@ -305,8 +299,14 @@ class TreeView {
 
   /** @param {string | null} reason why there is no state; null while it is on its way */
   #showReason(reason) {
-    this.#showNote(reason ?? `waiting for the kernel: the state of frame ${this.#frame}`);
-    if (reason !== null) this.#ready();
+    clearTimeout(this.#waiting);
+    if (reason !== null) {
+      this.#showNote(reason);
+      return this.#ready();
+    }
+    const wait = () => this.#showNote(`waiting for the kernel: the state of frame ${this.#frame}`);
+    if (this.#shown === "" || this.#shownTab !== this.tabs.tab) wait();
+    else this.#waiting = setTimeout(wait, PATIENCE_MS);
   }
 
   #ready() {
@@ -316,9 +316,10 @@ class TreeView {
 
   /** @param {string} wanted what the panel is to hold @param {() => void} draw */
   #draw(wanted, draw) {
+    clearTimeout(this.#waiting);
     this.#showNote("");
     if (this.#shown !== wanted) {
-      this.#shown = wanted;
+      [this.#shown, this.#shownTab] = [wanted, this.tabs.tab];
       draw();
     }
     this.#ready();
