@@ -67,7 +67,7 @@ def shows_the_run(page):
     """Fail unless timeline, failure, state, graph and ledger can be read."""
     body = page.locator("body")
     expect(body).to_contain_text("turned: 10 frames, 0 failed")
-    expect(body).to_contain_text("State before frame 0 · think#1 · llm · replayed")
+    expect(body).to_contain_text("State before frame 7 · think#8 · llm · edited")
     expect(body).to_contain_text('"plan": "use <script>alert(1)</script> Flask"')
     expect(body).to_contain_text("from before frame 7")
     # 7 replayed and 3 live calls of 1,000 and 100 tokens at $0.15 and $0.60 a million.
@@ -106,7 +106,7 @@ def test_the_debuggers_own_view_holds_timeline_state_forks_and_cost(saved):
     views = [out.data for cell in saved.cells for out in cell.outputs if "text/html" in out.get("data", {})]
     debugger = next(data for data in views if "State before frame" in data["text/html"])
     for form in (debugger["text/html"], debugger["text/plain"]):
-        for words in ("turned: 10 frames, 0 failed", "from before frame 7", "$0.000630", "$0.001470", '"turn": 0'):
+        for words in ("turned: 10 frames, 0 failed", "from before frame 7", "$0.000630", "$0.001470", '"turn": 20'):
             assert words in html.unescape(form), words
 
 
