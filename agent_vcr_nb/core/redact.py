@@ -98,9 +98,11 @@ _SHORTEST = 7
 # What a whole state, as JSON in small letters, must hold one of for any rule to match or any packed text to be opened.
 # A word is only looked for where its rarest part is: that look costs a twentieth of the one for a word.
 _SIGNS: dict[str, tuple[str, ...]] = {
-    "-": ("-----begin", "sk-", "glpat-", "xox", "pypi-", "api-key", "access-key", "secret-key", "private-key"),
+    "-": ("-----begin", "sk-", "glpat-", "xox", "pypi-"),
+    "-key": ("api-key", "access-key", "secret-key", "private-key"),
     "_": ("k_live_", "k_test_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "hf_", "gsk_", "r8_", "lsv2_",
-          "npm_", "_v1_", "api_key", "access_key", "private_key"),
+          "npm_", "_v1_"),
+    "_key": ("api_key", "access_key", "private_key"),
     ".": ("ya29.", "sg.", "eyj"),
     "$": ('"$t":"bytes', '"$t":"bytearray', '"$t":"str"', '"$t":"dict"'),
     "ia": ("akia", "asia"),
