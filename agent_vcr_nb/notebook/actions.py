@@ -19,9 +19,10 @@ from agent_vcr_nb.notebook.follower import Follower
 from agent_vcr_nb.notebook.guarded import STATIC, GuardedWidget, in_words
 from agent_vcr_nb.notebook.job import Ended, Job
 from agent_vcr_nb.notebook.later import Later
-from agent_vcr_nb.notebook.live import Tapes, agent_names
+from agent_vcr_nb.notebook.live import Tapes
 from agent_vcr_nb.notebook.looks import plain, shortened
 from agent_vcr_nb.notebook.source import Source
+from agent_vcr_nb.verbs.agents import agent_names
 from agent_vcr_nb.verbs.catalogue import VERBS
 from agent_vcr_nb.verbs.definition import Place, Verb
 

@@ -8,7 +8,7 @@ from typing import Any
 from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
 
 from agent_vcr_nb.notebook.desk import Desk
-from agent_vcr_nb.notebook.live import agent_names
+from agent_vcr_nb.verbs.agents import agent_names
 from agent_vcr_nb.verbs.completing import Lookup, candidates
 
 _LINE = re.compile(r"\s*(?P<percent>%%?)vcr\s+(?P<words>.*)", re.DOTALL)

@@ -22,11 +22,10 @@ from agent_vcr_nb.notebook.feed import News
 from agent_vcr_nb.notebook.in_marimo import stacked
 from agent_vcr_nb.notebook.later import Later
 from agent_vcr_nb.notebook.live import Tapes, live_agent
-from agent_vcr_nb.notebook.recorded import PlayerSource
+from agent_vcr_nb.notebook.recorded import PlayerSource, Run, source_of
 from agent_vcr_nb.notebook.saved import Part, SavedView, saved_view
 from agent_vcr_nb.notebook.saved_parts import SavedParts
 from agent_vcr_nb.notebook.scrubber import FrameScrubber
-from agent_vcr_nb.notebook.source import Source
 from agent_vcr_nb.notebook.tabs import Tabs
 from agent_vcr_nb.notebook.tree import StateTree
 from agent_vcr_nb.notebook.views import Views
@@ -58,9 +57,10 @@ class VCRDebugger(traitlets.HasTraits):
     session = traitlets.Unicode("", read_only=True, help="Name of the session on show.")
 
     def __init__(
-        self, source: Source, agent: Any = None, views: Views | None = None, book: EditBook | None = None
+        self, source: Run, agent: Any = None, views: Views | None = None, book: EditBook | None = None
     ) -> None:
         super().__init__()
+        source = source_of(source)
         self.source, self.agent = source, agent
         self.on_session: Callable[[str, int], None] = lambda session, frame: None
         """Called with session and frame when another session was selected in the debugger."""
@@ -94,9 +94,9 @@ class VCRDebugger(traitlets.HasTraits):
 
     # ---------------------------------------------------------------------------------------------- selecting
 
-    def load(self, source: Source) -> None:
+    def load(self, source: Run) -> None:
         """Show another run in the same widgets, wherever they are on show; each session keeps its pending edits."""
-        self.source = source
+        self.source = source = source_of(source)
         self.tree.load(source)
         self.actions.load(source)
         self.scrubber.load(source)

@@ -17,6 +17,7 @@ import click
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
 from agent_vcr_nb.core.errors import UsageError, VCRError
+from agent_vcr_nb.core.lineage import find_session
 from agent_vcr_nb.notebook.completion import Completion
 from agent_vcr_nb.notebook.desk import NO_SESSION, Desk
 from agent_vcr_nb.notebook.views import Views
@@ -165,9 +166,13 @@ class VCRMagics(Magics):
             raise UsageError(f"no such word; there are: {', '.join(self._commands)}")
         if name == "cell" and words[:1] == ["record"]:
             words = words[1:]
-        words = self._with_session(self.desk.verbs[name], words)
+        given, words = words, self._with_session(self.desk.verbs[name], words)
         with contextlib.suppress(click.exceptions.Exit):  # what --help ends with
-            context = self._commands[name].make_context(f"%vcr {name}", words)
+            try:
+                context = self._commands[name].make_context(f"%vcr {name}", list(words))
+            except click.UsageError:
+                self._raise_if_no_session(self.desk.verbs[name], given)
+                raise
             self._commands[name].invoke(context)
 
     def _with_session(self, verb: Verb, words: list[str]) -> list[str]:
@@ -184,6 +189,13 @@ class VCRMagics(Magics):
         needed = sum(argument.required for argument in verb.arguments)
         alone = named and needed > 1 and len(words) == 1
         return words if named and not alone else [current, *words]
+
+    def _raise_if_no_session(self, verb: Verb, words: list[str]) -> None:
+        """Name a session that does not exist, where the words would do if it did."""
+        first = words[0] if words else ""
+        takes_session = verb.arguments[:1] and verb.arguments[0].kind == "session"
+        if takes_session and first and not first.startswith("-") and not first.lstrip("-").isdecimal():
+            find_session(first, self.desk.directory)
 
     def _act(self, verb: Verb, **words: Any) -> None:
         result = self.desk.run(verb, words, show=print)

@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import orjson
 
-from agent_vcr_nb.core.errors import FrameNotFoundError
+from agent_vcr_nb.core.errors import FrameNotFoundError, UsageError
 from agent_vcr_nb.core.payload import frame_summary
 from agent_vcr_nb.core.player import VCRPlayer
 from agent_vcr_nb.notebook.feed import title_of
 from agent_vcr_nb.notebook.neighbours import Neighbours, words_of_origin
+from agent_vcr_nb.notebook.source import Source
+
+Run: TypeAlias = "Source | VCRPlayer | str | Path"
+"""What a widget may be given to show: a session's id, the path of its file, a player, or a source."""
+
+
+def source_of(run: Run) -> Source:
+    """Return what widgets read a run from: of a session's id, the path of its file, or a player; a source as it is.
+
+    Raises SessionNotFoundError, RecordingError, and UsageError for anything else.
+    """
+    if isinstance(run, str) and not run.endswith(".vcr"):
+        return PlayerSource(VCRPlayer.load_by_id(run))
+    if isinstance(run, str | Path):
+        return PlayerSource(VCRPlayer.load(run))
+    if isinstance(run, VCRPlayer):
+        return PlayerSource(run)
+    if hasattr(run, "session_id") and hasattr(run, "summaries"):
+        return run  # a Source
+    raise UsageError(f"{run!r} is no run to show: expected a session's id, the path of a .vcr file, or a VCRPlayer")
 
 
 class PlayerSource:

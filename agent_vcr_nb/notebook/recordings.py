@@ -20,6 +20,8 @@ class Recordings:
         self.recorder: VCRRecorder | None = None
         """Of ``%vcr record``."""
         self._cell: VCRRecorder | None = None
+        self.frames_before = 0
+        """Frames that the session of ``%vcr record`` had when it began."""
         self._asked_for = ""
         self._frames_before = 0
 
@@ -29,6 +31,7 @@ class Recordings:
             check_session_id(name)
         self.end()
         install()
+        self.frames_before = self._frames_of(name)
         self.recorder = VCRRecorder(self.directory)
         return self.recorder.start_session(name, tags=list(tags)).session_id
 
@@ -51,11 +54,11 @@ class Recordings:
         self.end_cell()
         install()
         session = name if name is None or go_on else self._free(name)
-        exists = session is not None and session_path(self.directory, session).exists()
+        before = self._frames_of(session)
         recorder = VCRRecorder(self.directory)
         started = recorder.start_session(session, tags=list(tags)).session_id
         self._cell, self._asked_for = recorder, name or started
-        self._frames_before = len(Recording(session_path(self.directory, started))) if exists else 0
+        self._frames_before = before
         return started
 
     def end_cell(self) -> str | None:
@@ -77,6 +80,10 @@ class Recordings:
         elif name != self._asked_for:
             said += f"; {self._asked_for} is an earlier run: %vcr diff {self._asked_for} {name} compares them"
         return said
+
+    def _frames_of(self, session: str | None) -> int:
+        path = session_path(self.directory, session) if session is not None else None
+        return len(Recording(path)) if path is not None and path.exists() else 0
 
     def _free(self, name: str) -> str:
         """Return the first of NAME, NAME-2, NAME-3 … that no session has."""

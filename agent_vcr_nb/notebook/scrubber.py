@@ -11,7 +11,7 @@ from agent_vcr_nb.core.errors import FrameNotFoundError
 from agent_vcr_nb.notebook.feed import FrameFeed, News
 from agent_vcr_nb.notebook.follower import Follower
 from agent_vcr_nb.notebook.guarded import STATIC, GuardedWidget
-from agent_vcr_nb.notebook.source import Source
+from agent_vcr_nb.notebook.recorded import Run, source_of
 
 
 class FrameScrubber(GuardedWidget):
@@ -30,8 +30,9 @@ class FrameScrubber(GuardedWidget):
         sync=True
     )
 
-    def __init__(self, source: Source, **traits: Any) -> None:
-        self.feed = FrameFeed(source)
+    def __init__(self, source: Run, **traits: Any) -> None:
+        self.feed = FrameFeed(source_of(source))
+        source = self.feed.source
         super().__init__(session=source.session_id, origin=source.origin, **traits)
         self.frame = self.feed.opening()
         self.handlers = {"hello": self._tell_frames, "details": self._tell_details}
@@ -39,12 +40,13 @@ class FrameScrubber(GuardedWidget):
         self.on_news: Callable[[News], None] = lambda news: None
         """Called after each look at the run, with what it brought."""
 
-    def load(self, source: Source) -> None:
+    def load(self, source: Run) -> None:
         """Show another run, where it failed or from its first frame; goes on following if it did before."""
         followed = self.follower.running
         self.follower.stop()
         with self.lock, self.hold_sync():
-            self.feed = FrameFeed(source)
+            self.feed = FrameFeed(source_of(source))
+            source = self.feed.source
             self.session, self.origin = source.session_id, source.origin
             # By way of 0, so that who observes hears of another frame even where it has the same number.
             self.frame = 0

@@ -12,7 +12,7 @@ from agent_vcr_nb.core.errors import UsageError, VCRError
 from agent_vcr_nb.notebook.edits import EditBook, Patch, PendingEdits
 from agent_vcr_nb.notebook.feed import News, title_of
 from agent_vcr_nb.notebook.guarded import STATIC, GuardedWidget, in_words
-from agent_vcr_nb.notebook.source import Source
+from agent_vcr_nb.notebook.recorded import Run, source_of
 
 SIDES = ("input", "output")
 
@@ -28,9 +28,9 @@ class StateTree(GuardedWidget):
     _css = STATIC / "tree.css"
     frame = traitlets.Int(0, help="Number of the frame on show.").tag(sync=True)
 
-    def __init__(self, source: Source, *, book: EditBook | None = None, **traits: Any) -> None:
+    def __init__(self, source: Run, *, book: EditBook | None = None, **traits: Any) -> None:
         super().__init__(**traits)
-        self.source = source
+        self.source = source_of(source)
         self._book = book or EditBook()
         self._absent: set[int] = set()
         self.on_edit: Callable[[], None] = lambda: None
@@ -44,10 +44,10 @@ class StateTree(GuardedWidget):
             "clear": self._take_clear,
         }
 
-    def load(self, source: Source) -> None:
+    def load(self, source: Run) -> None:
         """Show another run; every session keeps the edits that wait for it."""
         with self.lock:
-            self.source = source
+            self.source = source_of(source)
             self._absent = set()
             self.frame = 0
             self.epoch += 1

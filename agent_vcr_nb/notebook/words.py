@@ -117,7 +117,9 @@ class Words:
         """Record from here on."""
         session = self.desk.recordings.begin(name, tag)
         self.desk.begin(session)
-        return Said(f"recording {session}; %vcr shows it, %vcr stop ends it")
+        before = self.desk.recordings.frames_before
+        goes_on = f", on from the {before} frames that it has" if before else ""
+        return Said(f"recording {session}{goes_on}; %vcr shows it, %vcr stop ends it")
 
     def stop(self, place: Place) -> Result:
         """End the recording."""
@@ -137,6 +139,11 @@ class Words:
     def set(self, place: Place, path: str, value: Sequence[str], frame: int | None = None) -> Result:
         """Edit the state before a frame."""
         given = value_of(value)
+        if path.isdecimal() or self.desk.is_session(path):
+            raise UsageError(
+                f"{path} is no key: %vcr set takes the key first, then the value, and the frame as an option, as in "
+                "%vcr set plan '\"use FastAPI\"' --frame 7. A list item or a key of digits is written /path/0"
+            )
         number = self.desk.frame() if frame is None else frame
         if number is None:
             self.desk.player()

@@ -6,7 +6,8 @@ import importlib
 import importlib.util
 import runpy
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import types
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -17,9 +18,11 @@ from agent_vcr_nb.core.fork import RUN, command_at, copy_before
 from agent_vcr_nb.core.policy import ResumePolicy
 from agent_vcr_nb.core.recorder import VCRRecorder
 from agent_vcr_nb.core.recording import Recording
+from agent_vcr_nb.core.resume import INTEGRATIONS
 from agent_vcr_nb.core.tape import Tape
 from agent_vcr_nb.verbs.definition import Place
 
+MOST_NAMES = 20
 HOW = "--agent module:name, --agent path/to/file.py:name, or in a notebook --agent NAME"
 
 
@@ -33,8 +36,10 @@ def find_agent(place: Place, named: str | None, recording: Recording, frame: int
             return place.agent
         if command_at(recording, frame):
             return Script()
+        known = ", ".join(agent_names(place.agents))
         raise CannotResumeError(
             f"{recording.session_id}: which agent is to run? The recording does not tell. Pass it with {HOW}"
+            + (f". That may be here: {known}" if known else "")
         )
     if named in place.agents:
         return place.agents[named]
@@ -50,6 +55,26 @@ def find_agent(place: Place, named: str | None, recording: Recording, frame: int
             raise UsageError(f"agent {named!r}: {module_name} has no {path!r}")
         found = getattr(found, name)
     return found
+
+
+def agent_names(namespace: Mapping[str, Any]) -> list[str]:
+    """Return the names of a notebook that may be agents: functions of its own, steps by name, graphs."""
+    names = [name for name, value in list(namespace.items()) if name[:1] != "_" and _may_be_agent(value)]
+    return names[-MOST_NAMES:]
+
+
+def _may_be_agent(value: Any) -> bool:
+    if isinstance(value, types.FunctionType):
+        return value.__module__ == "__main__"
+    if isinstance(value, Mapping):
+        return bool(value) and all(map(callable, value.values()))
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        pairs = [item[1] if isinstance(item, tuple) and len(item) == 2 else item for item in value[:50]]
+        return bool(pairs) and all(map(callable, pairs))
+    if isinstance(value, type):
+        return False
+    framework = any(cls.__module__.partition(".")[0] in INTEGRATIONS for cls in type(value).__mro__)
+    return (framework and hasattr(value, "invoke")) or hasattr(type(value), "__vcr_resume__")
 
 
 def _module(name: str) -> Any:

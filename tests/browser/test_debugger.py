@@ -1,5 +1,7 @@
 """The debugger in JupyterLab, as a user meets it: scrub, read, edit, see what waits for the resume."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -219,3 +221,12 @@ def test_a_picture_in_each_theme(debugger, page, slider, tree, picture, theme):
     expect(tree).to_have_css("background-color", back)
     expect(tree.locator(".jse-main")).to_have_css("color", text)
     picture(f"debugger-{theme.lower()}")
+
+
+def test_a_debugger_that_is_made_on_a_dark_page_is_dark(opened, page):
+    opened.use_theme("JupyterLab Dark")
+    opened.run_all()
+    editor = page.locator(".vcr-editor")
+    expect(editor).to_have_class(re.compile("jse-theme-dark"))
+    opened.use_theme("JupyterLab Light")
+    expect(editor).not_to_have_class(re.compile("jse-theme-dark"))

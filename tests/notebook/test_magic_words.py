@@ -238,6 +238,29 @@ def test_an_error_is_one_clear_line(failed, run, line, said):
     assert said in str(error)
 
 
+def test_a_session_that_is_not_there_is_named_and_not_taken_for_a_frame(failed, run):
+    for line in ("%vcr resume nope 2", "%vcr show nope", "%vcr ledger nope"):
+        _, error = run(line)
+        assert re.match(r"\w+: no session 'nope'", str(error))
+        assert "my_run" in str(error)
+
+
+def test_set_takes_no_frame_or_session_for_a_key(failed, run):
+    for line in ("%vcr set 2 database=1", "%vcr set my_run 2 task 1"):
+        _, error = run(line)
+        assert "is no key: %vcr set takes the key first" in str(error)
+
+
+def test_a_recording_that_goes_on_in_a_session_says_so(failed, run):
+    assert run("%vcr record my_run")[0].startswith("recording my_run, on from the 3 frames that it has;")
+
+
+def test_an_agent_that_is_not_known_is_looked_for_in_the_notebook(run):
+    run("%%vcr single\nplan({'task': 1})")
+    _, error = run("%vcr resume single 0")
+    assert "That may be here: plan, " in str(error)
+
+
 @pytest.mark.parametrize("line", ["%vcr resume 2", "%vcr show", "%vcr goto 1", "%vcr set a 1 --frame 0", "%vcr"])
 def test_without_a_session_every_word_says_that_and_the_next_step(run, line):
     _, error = run(line)

@@ -1,12 +1,13 @@
 """Recordings of a folder as the widgets ask for them: real files, a real fork."""
 
 import json
+import shutil
 
 import pytest
 
 from agent_vcr_nb import VCRPlayer, VCRRecorder
-from agent_vcr_nb.core.errors import FrameNotFoundError, SessionNotFoundError
-from agent_vcr_nb.notebook.recorded import PlayerSource
+from agent_vcr_nb.core.errors import FrameNotFoundError, SessionNotFoundError, UsageError
+from agent_vcr_nb.notebook.recorded import PlayerSource, source_of
 
 
 @pytest.fixture
@@ -72,3 +73,15 @@ def test_frames_that_came_to_the_other_session_are_found(folder):
         assert json.loads(mine.same_step(0, "output", "growing")[0]) == {"n": 5}
         recorder.record_step("build", {}, {"n": 6})
         assert json.loads(mine.same_step(1, "output", "growing")[0]) == {"n": 6}
+
+
+def test_a_run_is_named_by_id_path_or_player(folder, tmp_path_factory, monkeypatch):
+    path = folder / "better.vcr"
+    monkeypatch.chdir(tmp_path_factory.mktemp("home"))
+    shutil.copytree(folder, ".vcr")
+    for run in ("better", path, str(path), VCRPlayer.load(path)):
+        assert source_of(run).session_id == "better"
+    made = source(folder, "better")
+    assert source_of(made) is made
+    with pytest.raises(UsageError, match="123 is no run to show: expected a session's id"):
+        source_of(123)

@@ -161,7 +161,9 @@ class RecordedGraphs:
         return dict(record.get("state") or {}) if before is None else self.tape.output(before)
 
     def first_frames(self) -> list[int]:
-        """Return the frame with which each call of a graph began.
+        """Return the frame with which each call of a graph began, and where it was forked the frame it was forked at.
+
+        Before that frame a fork is its parent's, and the edit is in the state from there on and in no node's input.
 
         Raises CannotResumeError where a node stopped to ask the user: the answer is no part of the recorded steps.
         """
@@ -173,6 +175,9 @@ class RecordedGraphs:
                     "replay cannot answer. Resume at a frame after it instead."
                 )
             first[frame.run] = min(number, first.get(frame.run, number))
+        forked_at = self.tape.recording.header.get("forked_from_frame")
+        if forked_at in self.inside:
+            first[self.around(forked_at).run] = forked_at
         return sorted(first.values())
 
     def value(self, number: int, tree: Any) -> Any:

@@ -8,7 +8,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import interrupt
 
-from agent_vcr_nb import step
+from agent_vcr_nb import ResumeConfig, VCRPlayer, step
 from agent_vcr_nb.core.errors import CannotResumeError, StaleRecordingError, UsageError
 from agent_vcr_nb.core.ghost import replay
 from tests.integrations.langgraph import graphs
@@ -118,4 +118,33 @@ def test_a_mistyped_node_is_refused_before_the_graph_runs(lab):
         UsageError, match=r"run: no step 'wirte' to mock or skip. Did you mean write\? Recorded: plan, w"
     ):
         lab.resume(player, graph, 1, skip_nodes=["wirte"])
+    assert CALLS == []
+
+
+class Planned(TypedDict):
+    plan: str
+    words: Annotated[list, operator.add]
+
+
+def planned():
+    """A graph whose nodes add their name; a plan goes along that no node writes."""
+    graph = StateGraph(Planned)
+    names = ("one", "two", "three")
+    for name in names:
+        graph.add_node(name, lambda state, name=name: CALLS.append(name) or {"words": [f"{name} {state['plan']}"]})
+    for one, other in zip((START, *names), (*names, END), strict=True):
+        graph.add_edge(one, other)
+    return graph.compile()
+
+
+def test_a_fork_of_a_graph_whose_state_was_edited_is_replayed_with_the_edit_and_so_is_its_fork(lab):
+    graph = planned()
+    player = lab.record(lambda: graph.invoke({"plan": "django", "words": []}))
+    fork = player.resume(graph, ResumeConfig(from_frame=1, state_overrides={"plan": "fastapi"}))
+    second = VCRPlayer.load_by_id(fork).resume(graph, ResumeConfig(from_frame=2))
+    CALLS.clear()
+    for session in (fork, second):
+        replayed = replay(VCRPlayer.load_by_id(session).recording, graph)
+        assert replayed.result == {"plan": "fastapi", "words": ["one django", "two fastapi", "three fastapi"]}
+        assert replayed.served == (0, 1, 2)
     assert CALLS == []

@@ -91,10 +91,12 @@ export function watchTheme(onChange) {
 
 /** True on a dark page, by the colour that is behind the widget. @param {HTMLElement} root */
 export function isDark(root) {
-  const colour = getComputedStyle(root).getPropertyValue("--jp-layout-color0").trim();
+  // A widget is drawn before the page takes it in, and what is not in the page has no colours.
+  const host = root.isConnected ? root : document.body;
+  const colour = getComputedStyle(host).getPropertyValue("--jp-layout-color0").trim();
   const probe = element("span");
   probe.style.color = colour || "white";
-  root.append(probe);
+  host.append(probe);
   const [red = 255, green = 255, blue = 255] = (getComputedStyle(probe).color.match(/[\d.]+/g) ?? []).map(Number);
   probe.remove();
   return red + green + blue < 384;
