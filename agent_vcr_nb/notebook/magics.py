@@ -192,10 +192,10 @@ class VCRMagics(Magics):
 
     def _raise_if_no_session(self, verb: Verb, words: list[str]) -> None:
         """Name a session that does not exist, where the words would do if it did."""
-        first = words[0] if words else ""
         takes_session = verb.arguments[:1] and verb.arguments[0].kind == "session"
-        if takes_session and first and not first.startswith("-") and not first.lstrip("-").isdecimal():
-            find_session(first, self.desk.directory)
+        enough = len(words) >= max(1, sum(argument.required for argument in verb.arguments))
+        if takes_session and enough and not words[0].startswith("-") and not words[0].isdecimal():
+            find_session(words[0], self.desk.directory)
 
     def _act(self, verb: Verb, **words: Any) -> None:
         result = self.desk.run(verb, words, show=print)
