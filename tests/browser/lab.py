@@ -35,6 +35,8 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+OF_JUPYTERLAB = ("Command 'filebrowser:open-path' not registered.",)
+"""What JupyterLab throws by itself now and then: its router asks for the file browser before that has started."""
 KERNEL = "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel"
 
 
@@ -115,7 +117,7 @@ class Watch:
         self.errors: list[str] = []
         self.strangers: list[str] = []
         at_home = (server.base, server.base.replace("http", "ws"), "data:", "blob:")
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("pageerror", lambda error: str(error) in OF_JUPYTERLAB or self.errors.append(str(error)))
         page.on("request", lambda request: request.url.startswith(at_home) or self.strangers.append(request.url))
 
     def check(self) -> None:
