@@ -27,27 +27,14 @@ class Member:
     """Itself and every session that stems from it."""
 
 
-class Family:
-    """Reads the ledgers of a folder's sessions, each again only when its file has changed."""
+class Ledgers:
+    """Reads the ledgers of sessions, each again only when its file has changed."""
 
     def __init__(self) -> None:
         self._known: dict[Path, tuple[tuple[int, int], CostLedger]] = {}
 
-    def of(self, directory: Path, session: str) -> list[Member]:
-        """Return a session's tree of forks, each session below the one that it was forked from.
-
-        A session that cannot be read has no ledger and is left out. Raises SessionNotFoundError.
-        """
-        return [member for branch in lineage(directory, session) for member in self._members(branch, 0)]
-
-    def _members(self, branch: Branch, depth: int) -> Iterator[Member]:
-        if branch.info.outcome != "unreadable":
-            ledger = self._ledger(branch.info)
-            yield Member(branch.info.session_id, depth, ledger, tuple(_names(branch)))
-        for fork in branch.forks:
-            yield from self._members(fork, depth + 1)
-
-    def _ledger(self, info: SessionInfo) -> CostLedger:
+    def of(self, info: SessionInfo) -> CostLedger:
+        """Return a session's ledger; raises RecordingError for a file that cannot be read."""
         stat = info.path.stat()
         stamp = (stat.st_mtime_ns, stat.st_size)
         known = self._known.get(info.path)
@@ -58,6 +45,27 @@ class Family:
             finally:
                 player.recording.close()
         return known[1]
+
+
+class Family:
+    """Reads the ledgers of a tree of forks."""
+
+    def __init__(self) -> None:
+        self._ledgers = Ledgers()
+
+    def of(self, directory: Path, session: str) -> list[Member]:
+        """Return a session's tree of forks, each session below the one that it was forked from.
+
+        A session that cannot be read has no ledger and is left out. Raises SessionNotFoundError.
+        """
+        return [member for branch in lineage(directory, session) for member in self._members(branch, 0)]
+
+    def _members(self, branch: Branch, depth: int) -> Iterator[Member]:
+        if branch.info.outcome != "unreadable":
+            ledger = self._ledgers.of(branch.info)
+            yield Member(branch.info.session_id, depth, ledger, tuple(_names(branch)))
+        for fork in branch.forks:
+            yield from self._members(fork, depth + 1)
 
 
 def _names(branch: Branch) -> Iterator[str]:

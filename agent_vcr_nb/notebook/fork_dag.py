@@ -12,11 +12,11 @@ import plotly.graph_objects as go
 import traitlets
 
 from agent_vcr_nb.core.errors import SessionNotFoundError
-from agent_vcr_nb.core.ledger import CostLedger, Totals
+from agent_vcr_nb.core.ledger import Totals
 from agent_vcr_nb.core.lineage import SessionInfo, find_session, lineage
-from agent_vcr_nb.core.player import VCRPlayer
 from agent_vcr_nb.notebook.chart_view import ChartView
 from agent_vcr_nb.notebook.comparison import compare, spent
+from agent_vcr_nb.notebook.family import Ledgers
 from agent_vcr_nb.notebook.lanes import Lane, Lanes, fold, graph_of, lay_out
 from agent_vcr_nb.notebook.looks import OUTCOMES, UNKNOWN_OUTCOME, bare_layout, hover, plain, shortened
 from agent_vcr_nb.verbs.definition import Place
@@ -49,7 +49,7 @@ class ForkDAG(ChartView):
         self._is_selecting = False
         self.on_choose: Callable[[str, int], None] = lambda session, frame: None
         """Called with session and frame after each click on a node."""
-        self._costs: dict[Path, tuple[tuple[int, int], Totals]] = {}
+        self._ledgers = Ledgers()
         figure = _empty_figure()
         self.details = ipywidgets.HTML()
         for number in range(LEAVING, len(figure.data)):
@@ -171,19 +171,8 @@ class ForkDAG(ChartView):
         )
 
     def _sum(self, info: SessionInfo) -> Totals:
-        """Return what a session spent itself; read again only when its file has changed."""
-        if info.outcome == "unreadable":
-            return Totals()
-        stat = info.path.stat()
-        stamp = (stat.st_mtime_ns, stat.st_size)
-        known = self._costs.get(info.path)
-        if known is None or known[0] != stamp:
-            player = VCRPlayer.load(info.path)
-            try:
-                known = self._costs[info.path] = (stamp, CostLedger.of(player).live)
-            finally:
-                player.recording.close()
-        return known[1]
+        """Return what a session spent itself."""
+        return Totals() if info.outcome == "unreadable" else self._ledgers.of(info).live
 
     def _described(self) -> str:
         if not self.session:

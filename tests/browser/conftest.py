@@ -79,3 +79,15 @@ def picture(page: object) -> Callable[..., None]:
         of.screenshot(path=ARTIFACTS / f"{name}.png")
 
     return take
+
+
+@pytest.fixture
+def slider(page: object) -> object:
+    """The scrubber's strip."""
+    return page.get_by_role("slider", name="Frame")
+
+
+@pytest.fixture
+def tree(page: object) -> object:
+    """The state tree."""
+    return page.get_by_test_id("vcr-tree")

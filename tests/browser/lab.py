@@ -223,3 +223,11 @@ def _answers(answer: dict, expected: object) -> bool:
 
 def _json_of(answer: dict) -> object:
     return json.loads(ast.literal_eval(answer["data"]["text/plain"]))
+
+
+def shows(tree: object, frame: int) -> None:
+    """Wait until the tree shows a frame."""
+    from playwright.sync_api import expect
+
+    expect(tree).to_have_attribute("data-frame", str(frame))
+    expect(tree).to_have_attribute("data-ready", "true")

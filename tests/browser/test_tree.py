@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.cells import RUN
+from tests.browser.lab import shows
 
 pytestmark = pytest.mark.browser
 
@@ -56,22 +57,6 @@ def debugger(opened, page):
     expect(scrubber).to_have_attribute("data-count", "10")
     page.get_by_role("tab", name="Before").click()
     return opened
-
-
-@pytest.fixture
-def slider(page):
-    return page.get_by_role("slider", name="Frame")
-
-
-@pytest.fixture
-def tree(page):
-    return page.get_by_test_id("vcr-tree")
-
-
-def shows(tree, frame):
-    """Wait until the tree shows a frame."""
-    expect(tree).to_have_attribute("data-frame", str(frame))
-    expect(tree).to_have_attribute("data-ready", "true")
 
 
 def go(debugger, tree, frame):
