@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sentinel.catalogue import RULES
+from sentinel.client import find_root as find_root
 from sentinel.errors import ConfigError
 
 BASELINE_NAME = ".sentinel-baseline.json"
@@ -64,15 +65,6 @@ def rule_name(name: str) -> str:
     near = difflib.get_close_matches(name, list(RULES), n=1, cutoff=0.4)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise ConfigError(f"no rule is called {name!r}: {hint}`sentinel rules` lists them all")
-
-
-def find_root(start: Path) -> Path:
-    """The nearest folder upwards with pyproject.toml or .git; without one, the folder of ``start`` itself."""
-    folder = start.resolve() if start.is_dir() else start.resolve().parent
-    for candidate in (folder, *folder.parents):
-        if (candidate / "pyproject.toml").is_file() or (candidate / ".git").exists():
-            return candidate
-    return folder
 
 
 def load(root: Path) -> Config:

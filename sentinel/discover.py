@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,8 +65,16 @@ def _walk(root: Path, exclude: tuple[str, ...]) -> Iterator[Path]:
         names[:] = kept
         for name in file_names:
             path = os.path.join(folder, name)
-            if can_check(name) and not _ignored(path, active) and not os.path.islink(path):
+            if can_check(name) and not _ignored(path, active) and _is_regular(path):
                 yield Path(path)
+
+
+def _is_regular(path: str) -> bool:
+    """False for links, and for pipes and devices, which can be read for ever."""
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except FileNotFoundError:
+        return False
 
 
 def _read_spec(folder: str) -> _Spec:

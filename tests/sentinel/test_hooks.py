@@ -12,7 +12,7 @@ from langchain_core.tools import tool
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
 
-from sentinel import Config, Sentinel, UsageError, serve
+from sentinel import Config, Sentinel, UsageError, client
 
 SCRIPT = str(Path(sys.executable).parent / "sentinel")
 ORIGINAL = """def load(path, limit):
@@ -94,10 +94,10 @@ def test_the_stop_sweep_sees_what_a_shell_command_wrote_and_stops_no_agent_twice
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{"])
-def test_a_hook_without_an_event_exits_with_a_reason(project, text):
+def test_a_hook_without_an_event_exits_with_a_reason_and_blocks_no_agent(project, text):
     argv = [SCRIPT, "hook", "claude-code"]
     done = subprocess.run(argv, input=text, capture_output=True, text=True, check=False, cwd=project)
-    assert done.returncode == 2
+    assert done.returncode == 1
     assert done.stderr.startswith("sentinel: stdin holds")
 
 
@@ -125,7 +125,7 @@ def test_a_daemon_answers_the_hook_and_refuses_a_second_one(daemon):
     done = hook(daemon, "new.py", "PostToolUse")
     assert (done.returncode, "already exists in io.py:1" in done.stderr) == (2, True)
     event = {"tool_name": "Write", "tool_input": {"file_path": str(daemon / "new.py")}}
-    assert serve.ask(daemon, {"hook": "claude-code", "event": event}) == {"code": 0, "text": ""}
+    assert client.ask(daemon, {"hook": "claude-code", "event": event}) == {"code": 0, "text": ""}
     second = subprocess.run([SCRIPT, "serve", str(daemon)], capture_output=True, text=True, check=False)
     assert (second.returncode, "is running already" in second.stderr) == (2, True)
 
@@ -220,7 +220,7 @@ def test_a_langgraph_file_tool_answers_with_the_finding(project, write_file):
 
 
 def test_what_cannot_be_attached_is_named(project):
-    with pytest.raises(UsageError, match="a int cannot be attached: expected a folder"):
+    with pytest.raises(UsageError, match="an object of type int cannot be attached: expected a folder"):
         Sentinel(root=project).attach(3)
 
 
