@@ -11,13 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sentinel.errors import UsageError
-from sentinel.findings import feedback
+from sentinel.findings import CheckResult, feedback
 from sentinel.languages import can_check
 
 if TYPE_CHECKING:
     from sentinel.guardian import Sentinel
 
 _SHELL_TOOLS = {"terminal", "bash", "execute_bash", "apply_patch"}
+_STREAM_WRITES = {"FileWriteObservation", "FileEditObservation"}
+_STREAM_SHELLS = {"CmdOutputObservation", "IPythonRunCellObservation"}
+_SANDBOX = "/workspace/"
+"""Where a container of openhands-ai has the project."""
 _WRITING_WORDS = ("edit", "write")
 """Parts of the names of tools that write one file: file_editor, write_file."""
 
@@ -120,16 +124,25 @@ def attach_event_stream(sentinel: Sentinel, stream: Any) -> Any:
     A finding goes back as a message of the user, which the agent reads before its next step.
     """
     sentinel.index()  # before the first write: what stands there now is old
+    contents: dict[str, str] = {}
 
     def on_event(event: Any) -> None:
         kind = type(event).__name__
-        path: Any = getattr(event, "path", None)
-        if kind not in ("FileWriteObservation", "FileEditObservation") or not can_check(str(path)):
-            return
-        content = getattr(event, "new_content", None) or getattr(event, "content", None)
-        on_disk = Path(path).is_file()
-        result = sentinel.check_file(path, None if on_disk else content)
-        text = result.feedback(sentinel.config.feedback)
+        if kind == "FileWriteAction":
+            contents[event.path] = event.content  # its observation only says that it was written
+        elif kind in _STREAM_SHELLS:
+            tell(sentinel.sweep())
+        elif kind in _STREAM_WRITES and can_check(str(event.path)):
+            content = getattr(event, "new_content", None) or contents.pop(event.path, None)
+            if Path(event.path).is_file():
+                tell([sentinel.check_file(event.path)])
+                return
+            path = sentinel.root / event.path.removeprefix(_SANDBOX)  # it stands in a container
+            if content is not None or path.is_file():
+                tell([sentinel.check_file(path, content)])
+
+    def tell(results: list[CheckResult]) -> None:
+        text = feedback(results, sentinel.config.feedback)
         if text:
             stream.add_event(_message(text), _user_source())
 
