@@ -17,23 +17,27 @@ from pathlib import Path
 from typing import Any
 
 from sentinel import config as configuration
-from sentinel.client import socket_path
+from sentinel import store
+from sentinel.client import name_for, socket_path
 from sentinel.errors import SentinelError, UsageError
 from sentinel.guardian import Sentinel
 from sentinel.hooks.claude_code import CLAUDE_CODE, Answer, Protocol
 from sentinel.hooks.openhands_hook import OPENHANDS
 
+_STOPPING = {"code": 0, "text": "", "stopping": True}
 MAX_REQUEST = 64_000_000
 HOOKS: dict[str, Protocol] = {"claude-code": CLAUDE_CODE, "openhands": OPENHANDS}
 
 
 def answer(root: Path, hook: str, event: dict[str, Any]) -> Answer:
-    """Answer a hook in this process, from the stored index, which is kept up to date."""
-    sentinel = Sentinel(root=root)
-    _read_project(sentinel, hook, event)
-    given = HOOKS[hook].handle(sentinel, event)
-    sentinel.store_index()
-    return given
+    """Answer a hook in this process, from the stored index, which is kept up to date: one process at a time."""
+    with open(store.cache_folder() / f"{name_for(root)}.lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        sentinel = Sentinel(root=root)
+        _read_project(sentinel, hook, event)
+        given = HOOKS[hook].handle(sentinel, event)
+        sentinel.store_index()
+        return given
 
 
 def _read_project(sentinel: Sentinel, hook: str, event: dict[str, Any]) -> None:
@@ -79,19 +83,23 @@ class _Request(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         line = self.rfile.readline(MAX_REQUEST)
         if line:
-            self.wfile.write(json.dumps(self._reply(line)).encode() + b"\n")
+            reply = self._reply(line)
+            self.wfile.write(json.dumps(reply).encode() + b"\n")
+            if reply == _STOPPING:
+                threading.Thread(target=self.server.shutdown).start()
 
     def _reply(self, line: bytes) -> dict[str, Any]:
         """Every request is answered; one that cannot be is answered with what is wrong."""
         try:
             request = json.loads(line)
+            if not isinstance(request, dict) or not isinstance(request.get("event", {}), dict):
+                return {"error": "the request is no JSON object with an event: expected what `sentinel hook` sends"}
             if request.get("stop"):
-                threading.Thread(target=self.server.shutdown).start()
-                return {"code": 0, "text": ""}
+                return _STOPPING
             hook = request.get("hook")
             if hook not in HOOKS:
                 return {"error": f"no hook is called {hook!r}: known are {', '.join(HOOKS)}"}
-            code, text = self.server.answer(hook, request.get("event") or {})
+            code, text = self.server.answer(hook, request.get("event", {}))
             return {"code": code, "text": text}
         except SentinelError as error:
             return {"error": str(error)}
