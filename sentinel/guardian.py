@@ -179,9 +179,10 @@ class Sentinel:
         return pandas.DataFrame(rows, columns=list(rows[0]) if rows else list(_COLUMNS))
 
     def attach(self, target: Any) -> Any:
-        """Guard what writes files: a folder, an OpenHands conversation or event stream, or file tools.
+        """Guard what writes files: a folder, an OpenHands conversation or event stream, file tools, or a ToolNode.
 
-        Returns the guarded object: for tools a new one to give to the agent, else ``target`` itself.
+        Returns the guarded object: for tools new ones to give to the agent, for a folder a watch with ``stop()``,
+        else ``target`` itself.
 
         Raises:
             UsageError: it is none of these.
