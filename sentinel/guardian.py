@@ -208,7 +208,8 @@ class Sentinel:
         }
         recorder = _recorder_here(self.recorder)
         if recorder is not None:
-            recorder.record_step("sentinel", {"path": result.path}, output, frame_type="checkpoint")
+            checked = {"path": result.path, "root": str(self.root)}
+            recorder.record_step("sentinel", checked, output, frame_type="checkpoint")
 
 
 def _checked(recorder: Any) -> Any:
