@@ -6,14 +6,17 @@ from typing import NamedTuple
 
 from sentinel.index import Entry, Index
 
-MIN_TOKENS = {"exact": 22, "renamed": 28, "constants": 30, "near": 45}
-MIN_STATEMENTS = {"exact": 2, "renamed": 3, "constants": 3, "near": 5}
+MIN_TOKENS = {"exact": 22, "renamed": 28, "constants": 30, "reordered": 30, "near": 45}
+MIN_STATEMENTS = {"exact": 2, "renamed": 3, "constants": 3, "reordered": 5, "near": 5}
+MANY_STATEMENTS = 6
+"""So many are no chance, also when each is short."""
 NAME_SIMILARITY = 0.2
 NAME_STATEMENTS = 3
 RULE_OF = {
     "exact": "duplicate-function",
     "renamed": "duplicate-function",
     "constants": "duplicate-constants",
+    "reordered": "near-duplicate",
     "near": "near-duplicate",
     "name": "reimplemented-name",
 }
@@ -23,7 +26,7 @@ class Match(NamedTuple):
     """The older function that a function repeats."""
 
     kind: str
-    """``exact``, ``renamed``, ``constants``, ``near`` or ``name``."""
+    """``exact``, ``renamed``, ``constants``, ``reordered``, ``near`` or ``name``."""
     entry: Entry
     similarity: float
 
@@ -31,8 +34,9 @@ class Match(NamedTuple):
 def find(index: Index, entry: Entry, near: float) -> Match | None:
     """The best match among older functions; ``near`` is the share of two bodies that makes them alike."""
     mark = entry.mark
-    for kind in ("exact", "renamed", "constants"):
-        if mark.tokens < MIN_TOKENS[kind] or mark.statements < MIN_STATEMENTS[kind]:
+    for kind in ("exact", "renamed", "constants", "reordered"):
+        enough = mark.tokens >= MIN_TOKENS[kind] or mark.statements >= MANY_STATEMENTS
+        if not enough or mark.statements < MIN_STATEMENTS[kind]:
             continue
         found = [other for other in index.equal(kind, mark) if _comparable(index, entry, other, kind)]
         if found:
@@ -119,6 +123,8 @@ def message(entry: Entry, match: Match) -> str:
         return f"{where} - reuse it: delete this copy and {use}"
     if match.kind == "constants":
         return f"{where}, only constants differ - reuse it: make them parameters and delete this copy"
+    if match.kind == "reordered":
+        return f"{where}, with the same statements in another order - reuse it: extract what both share"
     share = round(match.similarity * 100)
     if match.kind == "near":
         return f"{where}, {share} % of the body is the same - reuse it: extract what both share"

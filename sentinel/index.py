@@ -80,7 +80,7 @@ class FileRecord:
     """Rule, symbol and value of what was found in the file when it was last seen."""
 
 
-KINDS = ("exact", "renamed", "constants", "sketch")
+KINDS = ("exact", "renamed", "constants", "reordered", "sketch")
 
 
 class Index:
@@ -227,5 +227,6 @@ def hashes(mark: Fingerprint) -> Iterator[tuple[str, int]]:
     yield "exact", mark.exact
     yield "renamed", mark.renamed
     yield "constants", mark.constants
+    yield "reordered", mark.reordered
     for shingle in mark.shingles[:SKETCH]:
         yield "sketch", shingle

@@ -20,12 +20,13 @@ from sentinel.facts import Fingerprint
 from sentinel.index import KINDS, Entry, FileRecord, Index, Postings, hashes
 from sentinel.project import Project
 
-FORMAT = 1
+FORMAT = 2
 _TypeCode = Literal["Q", "I"]
 _ARRAYS: tuple[tuple[str, _TypeCode], ...] = (
     ("exact", "Q"),
     ("renamed", "Q"),
     ("constants", "Q"),
+    ("reordered", "Q"),
     ("ends", "I"),
     ("shingles", "I"),
     *((f"postings_{kind}", "Q") for kind in KINDS),
@@ -88,6 +89,7 @@ def _append(entry: Entry, number: int, arrays: dict[str, array[int]], postings: 
     arrays["exact"].append(mark.exact)
     arrays["renamed"].append(mark.renamed)
     arrays["constants"].append(mark.constants)
+    arrays["reordered"].append(mark.reordered)
     arrays["shingles"].extend(mark.shingles)
     arrays["ends"].append(len(arrays["shingles"]))
     for kind, value in hashes(mark):
@@ -159,6 +161,7 @@ def _entry(number: int, path: str, row: list[Any], arrays: dict[str, array[int]]
         arrays["exact"][number],
         arrays["renamed"][number],
         arrays["constants"][number],
+        arrays["reordered"][number],
         arrays["shingles"][start : arrays["ends"][number]],
         tokens,
         statements,
