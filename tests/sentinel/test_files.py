@@ -69,7 +69,7 @@ def notebook(*cells, language="python"):
 
 def test_a_notebook_is_checked_by_cell_with_its_magics(tmp_path):
     cells = (
-        "%load_ext autoreload\nimport os, json\n!ls {x}\nfiles = !ls\nos.getcwd?\n",
+        "%load_ext autoreload\nimport re, os, json\n!ls {x}\nfiles = !ls\nos.getcwd?\n",
         "%%bash\nif [ -f x ]; then echo; fi\n",
         "%%time\n" + FUNCTION + "json.dumps(await g())\n",
     )
