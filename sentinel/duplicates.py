@@ -9,7 +9,7 @@ from sentinel.index import Entry, Index, similarity
 
 MIN_TOKENS = {"exact": 22, "renamed": 28, "constants": 30, "near": 45}
 MIN_STATEMENTS = {"exact": 2, "renamed": 3, "constants": 3, "near": 5}
-MANY = 200
+MANY = 100
 """Of more functions with one body the first are looked at: a project of 4,000 of them is read in seconds."""
 NAME_SIMILARITY = 0.2
 NAME_STATEMENTS = 3
