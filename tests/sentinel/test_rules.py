@@ -4,10 +4,12 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from sentinel import Config, Sentinel
+from sentinel import Config, Sentinel, cli
+from sentinel.report import FORMATS
 
 CLEAN = '''
 import os
@@ -232,13 +234,46 @@ def test_self_is_no_parameter(tmp_path):
     assert rules(check(tmp_path, code)) == []
 
 
-def test_a_secret_is_never_echoed(tmp_path):
-    secret = "AKIAIOSFODNN7EXAMPLE"
-    result = check(tmp_path, f"key = {secret!r}\npassword = 'hunter2go'\n")
-    text = json.dumps([finding.to_dict() for finding in result.findings]) + result.feedback()
-    assert rules(result) == ["hardcoded-secret", "hardcoded-secret"]
-    assert secret not in text
-    assert "hunter2go" not in text
+SECRETS = {
+    "AKIAIOSFODNN7EXAMPLE": "key = {!r}",
+    "sk-ant-api03-abcdefghijklmnopqrstuv": "client(key={!r}.strip())",
+    "ghp_0123456789abcdefghijklmnopqrstuvwxyz": "x = b{!r}",
+    "hunter2go": "password = {!r}",
+    "pa55word-of-mine": "config = {{'password': {!r}}}",
+    "abc123def456": "def f(token={!r}): return token",
+    "tr0ub4dor": "if api_key == {!r}: x()",
+    "c0rrecthorse": "y = f'{{password}}'; connect(password={!r})",
+    "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEAz9dKQ2f4": "k = {!r}",
+    "s3cret-in-a-comment": "z = 1  # {} # sentinel: ignore[B006]",
+}
+
+
+def test_a_secret_is_never_echoed_nor_stored(in_tmp, capsys, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(in_tmp / "cache"))
+    Path("a.py").write_text("\n".join(form.format(secret) for secret, form in SECRETS.items()) + "\n")
+    shown = []
+    for argv in (
+        *(["scan", "a.py", "--format", form, "--no-baseline"] for form in FORMATS),
+        ["baseline", "a.py"],
+    ):
+        with pytest.raises(SystemExit):
+            cli.main(argv)
+        shown.append(capsys.readouterr().out)
+    assert json.loads(shown[1])["findings"][0]["rule"] == "hardcoded-secret"
+    assert len([item for item in json.loads(shown[1])["findings"] if item["rule"] == "hardcoded-secret"]) == 9
+    frames = []
+    recorder = SimpleNamespace(record_step=lambda *arguments, **options: frames.append((arguments, options)))
+    sentinel = Sentinel(recorder, Config(), root=in_tmp)
+    shown.append(sentinel.check_file("b.py", Path("a.py").read_text()).feedback(100))
+    shown.append(repr(frames))
+    shown.append(sentinel.to_pandas().to_csv())
+    sentinel.store_index()
+    (stored,) = (in_tmp / "cache").rglob("*.index")
+    shown.append(stored.read_bytes().decode("latin-1"))
+    shown.append(Path(".sentinel-baseline.json").read_text())
+    for secret in SECRETS:
+        part = secret.partition("\n")[2] or secret
+        assert [text for text in shown if part in text] == []
 
 
 STANDARD = ["asyncio", "email", "concurrent", "unittest", "distutils", "logging", "http"]
