@@ -80,6 +80,9 @@ GRAMMARS = {
         ),
     ),
 }
+MINIFIED_FROM = 5_000
+MINIFIED_LINE = 250
+"""Characters of a file, and a line on average, from which it is no source that someone wrote."""
 _COMMENTS = _types("comment line_comment block_comment doc_comment")
 _STATEMENTS = (
     "_statement",
@@ -151,6 +154,8 @@ def analyse(document: Document, config: Config) -> FileFacts:
         message = f"{document.language} is not read: pip install 'agent-vcr-nb[languages]'"
         problem = RawFinding("not-analysed", 1, 1, (1, 1), "", message, "")
         return FileFacts(document, problem=problem)
+    if is_minified(document.text):
+        return FileFacts(document)
     tree = parse.parse(document.text.encode("utf-8", "surrogatepass"))
     if tree.root_node.has_error:
         line = _first_error(tree.root_node)
@@ -167,6 +172,11 @@ def analyse(document: Document, config: Config) -> FileFacts:
         findings.extend(measured.findings(config))
     facts = ChunkFacts(findings=tuple(findings), functions=tuple(functions))
     return FileFacts(document, [Chunk(document.text, 0, facts=facts)])
+
+
+def is_minified(text: str) -> bool:
+    """True for what a tool wrote for machines: long, with hardly any line ends."""
+    return len(text) > MINIFIED_FROM and len(text) > MINIFIED_LINE * (text.count("\n") + 1)
 
 
 def _first_error(root: Any) -> int:

@@ -6,14 +6,20 @@ import codecs
 import io
 import json
 import re
+import stat
 import tokenize
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from sentinel.magics import without_magics
+
 MAX_BYTES = 2_000_000
 """Larger files are data, not code that someone wrote."""
+MAX_NOTEBOOK_BYTES = 100_000_000
+"""A notebook holds its outputs, and these are most of it."""
 LANGUAGES = {
     ".py": "python",
     ".pyi": "python",
@@ -30,10 +36,6 @@ LANGUAGES = {
     ".rs": "rust",
     ".java": "java",
 }
-_SHELL_CELL = re.compile(r"\s*%%(\w+)")
-_PYTHON_CELLS = {"time", "timeit", "capture", "prun", "python", "python3"}
-_MAGIC_LINE = re.compile(r"^([ \t]*)(?:[%!?][^\n]*|[\w.]+\?{1,2}[ \t]*)$")
-_MAGIC_VALUE = re.compile(r"^([ \t]*[\w., \t]+=[ \t]*)[%!][^\n=][^\n]*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +54,24 @@ class Document:
     @property
     def is_package(self) -> bool:
         """True for a file whose imports are there for others."""
-        return PurePosixPath(self.path).name == "__init__.py" or self.path.endswith(".pyi")
+        return PurePosixPath(self.path).name == "__init__.py" or self.is_interface
+
+    @property
+    def is_interface(self) -> bool:
+        """True for a stub file: its functions have no bodies."""
+        return self.path.endswith(".pyi")
 
     def cell_at(self, line: int) -> tuple[int | None, int]:
         """Cell number and line in the cell of a line; (None, line) outside notebooks."""
-        if not self.cells:
-            return None, line
-        before, number = self.cells[bisect_right(self.cells, (line - 1, 1 << 60)) - 1]
-        return number, line - before
+        return cell_at(self.cells, line)
+
+
+def cell_at(cells: Sequence[tuple[int, int]], line: int) -> tuple[int | None, int]:
+    """Cell number and line in the cell; (None, line) when there are no cells. ``cells`` as in `Document`."""
+    if not cells:
+        return None, line
+    before, number = cells[bisect_right(cells, (line - 1, 1 << 60)) - 1]
+    return number, line - before
 
 
 _COMMENT = r"(?:#+|//+|/\*+|\*|--|<!--|\"{3}|'{3})[ \t]*"
@@ -78,9 +90,17 @@ def language_of(path: str) -> str | None:
 
 def read_file(file: Path, path: str) -> Document:
     """Read a file from disk; ``path`` is what it is called in findings."""
-    if file.stat().st_size > MAX_BYTES:
-        return Document(path, "", language_of(path) or "", f"the file is larger than {MAX_BYTES:,} bytes")
-    return from_bytes(path, file.read_bytes())
+    language = language_of(path) or ""
+    limit = MAX_NOTEBOOK_BYTES if path.endswith(".ipynb") else MAX_BYTES
+    try:
+        status = file.stat()
+        if stat.S_ISFIFO(status.st_mode) or stat.S_ISSOCK(status.st_mode):
+            return Document(path, "", language, "it is a pipe or socket, no file")
+        if status.st_size > limit:
+            return Document(path, "", language, f"the file is larger than {limit:,} bytes")
+        return from_bytes(path, file.read_bytes())
+    except OSError as error:
+        return Document(path, "", language, f"it cannot be read: {error.strerror}")
 
 
 def from_bytes(path: str, data: bytes) -> Document:
@@ -126,10 +146,11 @@ def _notebook(path: str, text: str) -> Document:
             for number, cell in enumerate(cells, start=1)
             if cell["cell_type"] == "code"
         ]
-        language = notebook.get("metadata", {}).get("kernelspec", {}).get("language", "python")
+        about = notebook.get("metadata", {})
+        named = about.get("kernelspec", {}).get("language") or about.get("language_info", {}).get("name")
     except (ValueError, AttributeError, KeyError, TypeError) as error:
         return Document(path, "", "python", f"the file is no notebook: {type(error).__name__}: {error}")
-    if language != "python":
+    if named not in (None, "python"):
         return Document(path, "", "python")
     parts: list[str] = []
     starts: list[tuple[int, int]] = []
@@ -140,19 +161,3 @@ def _notebook(path: str, text: str) -> Document:
         parts.append(code)
         line += code.count("\n")
     return Document(path, "".join(parts), "python", cells=tuple(starts))
-
-
-def without_magics(source: str) -> str:
-    """A cell's Python: magic and shell lines become ``pass``, cells in another language empty lines."""
-    if not any(mark in source for mark in "%!?"):
-        return source
-    lines = source.split("\n")
-    cell = _SHELL_CELL.match(source)
-    if cell:
-        if cell[1] not in _PYTHON_CELLS:
-            return "\n" * (len(lines) - 1)
-        for number, line in enumerate(lines):
-            if line.strip():
-                lines[number] = ""
-                break
-    return "\n".join(_MAGIC_VALUE.sub(r"\1None", _MAGIC_LINE.sub(r"\1pass", line)) for line in lines)

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import orjson
 
 from sentinel.facts import Fingerprint
+from sentinel.findings import Known
 from sentinel.index import KINDS, Entry, FileRecord, Index, Postings, hashes
 from sentinel.project import Project
 
@@ -64,7 +65,10 @@ def save(project: Project) -> None:
     rows: list[tuple[Any, ...]] = []
     files: list[tuple[Any, ...]] = []
     for path, record in index.files.items():
-        files.append((path, len(record.ids), record.classes, record.known, project.stamps.get(path)))
+        stamp = project.stamps.get(path)
+        files.append(
+            (_to_json(path), len(record.ids), record.classes, list(map(tuple, record.known)), record.cells, stamp)
+        )
         for number in record.ids:
             entry = index.entries[number]
             _append(entry, len(rows), arrays, postings)
@@ -82,6 +86,15 @@ def save(project: Project) -> None:
             arrays[name].tofile(file)
         file.write(tail)
     os.replace(temporary, target)
+
+
+def _to_json(path: str) -> str:
+    """A path in characters that JSON holds: a file's name may be bytes that are no text."""
+    return path if path.isascii() else path.encode("utf-8", "surrogateescape").decode("latin-1")
+
+
+def _from_json(name: str) -> str:
+    return name if name.isascii() else name.encode("latin-1").decode("utf-8", "surrogateescape")
 
 
 def _append(entry: Entry, number: int, arrays: dict[str, array[int]], postings: dict[str, list[int]]) -> None:
@@ -140,8 +153,10 @@ def _fill(project: Project, arrays: dict[str, array[int]], tail: dict[str, Any])
     for kind in KINDS:
         index.postings[kind] = Postings(arrays[f"postings_{kind}"])
     rows, entries = tail["rows"], index.entries
-    for path, count, classes, known, stamp in tail["files"]:
-        record = FileRecord(list(range(len(entries), len(entries) + count)), (), [tuple(item) for item in known])
+    for name, count, classes, known, cells, stamp in tail["files"]:
+        path = _from_json(name)
+        numbers = list(range(len(entries), len(entries) + count))
+        record = FileRecord(numbers, (), [Known(*item) for item in known], tuple(map(tuple, cells)))
         index.files[path] = record
         index.set_classes(path, record, tuple((name, tuple(bases)) for name, bases in classes))
         if stamp is not None:

@@ -69,7 +69,7 @@ def notebook(*cells, language="python"):
 
 def test_a_notebook_is_checked_by_cell_with_its_magics(tmp_path):
     cells = (
-        "%load_ext autoreload\nimport os, json\n!ls {x}\nfiles = !ls\nos.getcwd?\n",
+        "%load_ext autoreload\nimport re, os, json\n!ls {x}\nfiles = !ls\nos.getcwd?\n",
         "%%bash\nif [ -f x ]; then echo; fi\n",
         "%%time\n" + FUNCTION + "json.dumps(await g())\n",
     )
@@ -196,6 +196,35 @@ def test_only_what_a_write_caused_is_told_at_most_five_worst_first(tmp_path):
     assert len(sentinel.check_file("a.py", old).fixed) == 8
 
 
+def caused(sentinel, text):
+    return [(finding.rule, finding.symbol) for finding in sentinel.check_file("a.py", text).caused]
+
+
+def test_another_unused_name_in_the_same_place_is_new(tmp_path):
+    sentinel = Sentinel(root=tmp_path, config=Config())
+    sentinel.check_file("a.py", "import os\n\n\ndef f():\n    x = 1\n")
+    result = sentinel.check_file("a.py", "import re\n\n\ndef f():\n    y = 1\n")
+    assert [finding.message.split()[0] for finding in result.caused] == ["'re'", "'y'"]
+    assert [finding.message.split()[0] for finding in result.fixed] == ["'os'", "'x'"]
+
+
+LONG = "def f(a):\n" + "    a += 1\n" * 50
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        LONG.replace("def f", "def better_name"),
+        "class B:\n" + "".join("    " + line for line in (FUNCTION + LONG).splitlines(True)),
+        "X = 1\n\n" + LONG.replace("a += 1", "a -= 1", 3),
+    ],
+)
+def test_old_debt_that_was_renamed_moved_or_touched_is_not_new(tmp_path, after):
+    sentinel = Sentinel(root=tmp_path, config=Config())
+    sentinel.check_file("a.py", "class A:\n" + "".join("    " + line for line in FUNCTION.splitlines(True)) + LONG)
+    assert caused(sentinel, after) == []
+
+
 def test_a_value_that_grew_is_caused_and_one_that_shrank_is_not(tmp_path):
     sentinel = Sentinel(root=tmp_path, config=Config())
 
@@ -222,6 +251,7 @@ def test_a_file_that_is_broken_for_a_while_keeps_its_old_debt_old(tmp_path):
         ("# noqa: B006", True),
         ("# noqa: E501,B006", True),
         ("# noqa: E501", False),
+        ("#noqa:B006,E501", True),
         ("# sentinel: ignore[mutable-default] shared on purpose", True),
         ("# sentinel: ignore[B006] shared on purpose", True),
         ("# sentinel: ignore[too-complex] shared on purpose", False),
@@ -234,6 +264,45 @@ def test_a_comment_silences_the_rule_it_names(tmp_path, comment, silent):
     method = CLASS + f"\n    def last(self, a=[]):  {comment}\n        return a\n"
     rules = [item.symbol for item in check(tmp_path, method).findings]
     assert ("Big.last" in rules) is not silent
+
+
+@pytest.mark.parametrize(
+    ("code", "comment"),
+    [
+        ("os.system(x)", "# noqa: S605"),
+        ("run(x, shell=True)", "# noqa: S604"),
+        ("f(password='hunter2go')", "# noqa: S106"),
+        ("def f(password='hunter2go'): return password", "# noqa: S107"),
+        ("password = 'hunter2go'", "# noqa: S105"),
+    ],
+)
+def test_every_standard_code_that_a_rule_covers_silences_it(tmp_path, code, comment):
+    assert not check(tmp_path, f"{code}\n").clean
+    assert check(tmp_path, f"{code}  {comment}\n").clean
+
+
+@pytest.mark.parametrize(
+    ("comment", "silent"),
+    [
+        ("# ruff: noqa", True),
+        ("# flake8: noqa", True),
+        ("# ruff: noqa: B006", True),
+        ("# ruff: noqa: E501, B006", True),
+        ("# ruff: noqa: E501", False),
+        ("x = '# ruff: noqa'", False),
+    ],
+)
+def test_a_comment_for_the_whole_file_silences_what_it_names(tmp_path, comment, silent):
+    assert check(tmp_path, f"{comment}\n\n\n{FUNCTION}").clean is silent
+
+
+@pytest.mark.parametrize("separator", ["\x1c", "\x0b", "\u2028", "\x85"])
+def test_lines_are_counted_as_python_counts_them(tmp_path, separator):
+    code = f"X = '{separator}'\n\n\n{FUNCTION}\n\n{FUNCTION.replace('f(', 'g(')}"
+    found_ = [(item.rule, item.line, item.symbol) for item in check(tmp_path, code).findings]
+    assert found_ == [("mutable-default", 4, "f"), ("mutable-default", 8, "g")]
+    silenced = code.replace("g(a, b=[]):", "g(a, b=[]):  # noqa")
+    assert [item.symbol for item in check(tmp_path, silenced).findings] == ["f"]
 
 
 def test_our_comment_without_a_reason_silences_nothing(tmp_path):
