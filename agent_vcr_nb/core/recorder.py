@@ -16,8 +16,9 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from agent_vcr_nb.core.cleaning import known
 from agent_vcr_nb.core.encoding import escape
 from agent_vcr_nb.core.errors import UsageError
 from agent_vcr_nb.core.failure import note_error
@@ -34,10 +35,7 @@ from agent_vcr_nb.core.policy import Policy
 from agent_vcr_nb.core.redact import Redactor
 from agent_vcr_nb.core.step_recorder import StepRecorder, Workspace, as_state
 from agent_vcr_nb.core.steps import became_latest, chosen_recorder, was_closed
-from agent_vcr_nb.core.writer import known, logger
-
-if TYPE_CHECKING:
-    pass
+from agent_vcr_nb.core.writer import logger
 
 
 class VCRRecorder(StepRecorder):
@@ -112,12 +110,12 @@ class VCRRecorder(StepRecorder):
             "created_at": timestamp(),
             "parent_session_id": parent_session_id,
             "forked_from_frame": forked_from_frame,
-            "tags": self._writer.clean(list(tags or ())),
-            "metadata": self._writer.clean(dict(metadata or {})),
-            "edit": [self._writer.operation(operation) for operation in edit],
-            "reason": self._writer.clean(reason),
+            "tags": self._writer.cleaner.value(list(tags or ())),
+            "metadata": self._writer.cleaner.value(dict(metadata or {})),
+            "edit": [self._writer.cleaner.operation(operation) for operation in edit],
+            "reason": self._writer.cleaner.value(reason),
             "python": platform.python_version(),
-            "argv": self._writer.arguments(sys.argv),
+            "argv": self._writer.cleaner.arguments(sys.argv),
         }
         journal = Journal(self.output_dir, session_id, known(header), self._durability)
         self._session = Session(
