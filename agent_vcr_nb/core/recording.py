@@ -80,6 +80,25 @@ class Recording:
             self._global = {place: number for number, place in enumerate(self._order)}
         return news
 
+    def is_over(self) -> bool:
+        """Tell whether every process that records into the session has closed it, or is gone."""
+        return all(segment.is_over() for segment in self.segments)
+
+    def reopen(self) -> bool:
+        """Go over to the files that were begun where those that are open had been deleted or moved away.
+
+        Returns True when there was such a file: what was known of frames and states is then not so any more.
+        """
+        found = [which for which, segment in enumerate(self.segments) if segment.was_replaced()]
+        for which in found:
+            self.segments[which].close()
+            self.segments[which] = Segment(self.segments[which].path)
+        if found:
+            self._states.clear()
+            self._state_bytes = 0
+            self.header = self._read_header()
+        return bool(found)
+
     def _find_segments(self) -> None:
         if "~" in self.session_id or " " in self.session_id or self.path.suffix != SUFFIX:
             return
