@@ -325,7 +325,7 @@ class VCRPlayer:
         return list(when(self.recording, path))
 
     def verify_integrity(self) -> dict[str, Any]:
-        """Check every line and every state: ``{ok, issues, frame_count, skipped_lines, running, session_id}``."""
+        """Check every line and every state: ``{ok, issues, frame_count, skipped_lines, running, processes, …}``."""
         return check_integrity(self)
 
     @staticmethod

@@ -7,6 +7,7 @@ An integration asks ``recorder.begin(...)``, the recorder asks its policy. Recor
 from __future__ import annotations
 
 import enum
+import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -138,6 +139,7 @@ class ResumePolicy:
         self._lock = threading.RLock()
         self._taken: set[int] = set()
         self._names: dict[str, str] = {}
+        self._process = os.getpid()
         self._beside: set[str] = set()
         self._copied_up_to = 0
         self._following = self.mode is ResumeMode.REPLAY
@@ -152,6 +154,9 @@ class ResumePolicy:
         with self._lock:
             if self.failure is not None:
                 raise self.failure
+            if os.getpid() != self._process and self.reached:
+                # What a forked process had recorded is no part of this run; see processes.why_not_alone.
+                return self._from_target_on(call, None)
             try:
                 return self._decide(call)
             except VCRError as error:
@@ -183,7 +188,7 @@ class ResumePolicy:
             return None
         for number in range(after + 1, self.target + 1):
             if number not in self._taken and self.tape.is_outermost(number):
-                return number if self.tape.name(number) == self.tape.name(0) else None
+                return number if self.tape.name(number) == self.tape.name(self.tape.first) else None
         return None
 
     def _decide(self, call: Call) -> Decision:
@@ -224,7 +229,8 @@ class ResumePolicy:
         if call.key.rpartition("/")[0] in self._beside or self.tape.was_overtaken(call.key, self.target):
             self._beside.add(call.key)
             return Run()
-        damaged = next((number for number in range(self.target) if self.tape.heads[number] is None), None)
+        lost = (number for number in range(self.target) if self.tape.heads[number] is None)
+        damaged = next((number for number in lost if number not in self.tape.elsewhere), None)
         if damaged is not None:
             raise CannotResumeError(
                 f"{self.tape.session_id} frame {damaged} is damaged, and may be {call.key}, which the agent asks for "

@@ -76,6 +76,11 @@ class StepRecorder:
         """True while there is a session to write to."""
         return self._writer.journal is not None
 
+    @property
+    def next_number(self) -> int:
+        """Number that the next frame gets in its file."""
+        return self._writer.next_number
+
     def begin(
         self,
         name: str,

@@ -228,11 +228,10 @@ class FrameWriter:
         self.write(functools.partial(Journal.append, kind="value", data=data), frame=False)
 
     def copy_drawn_outside(self, tape: Tape, target: int) -> None:
-        """Write what was drawn outside of all steps before `target`; the frames before it keep their numbers."""
-        numbers = {number: number for number in range(target)}
+        """Write what was drawn outside of all steps before `target`; the frames before it were copied last."""
         for drawn in tape.drawn_in(""):
             if drawn["before"] <= target:
-                self._copy_drawn(drawn, drawn["key"], numbers)
+                self._copy_drawn(drawn, drawn["key"], self.copied)
 
     def _copy_line(
         self, tape: Tape, old: int, is_end: bool, head: dict[str, Any], numbers: dict[int, int], journal: Journal
