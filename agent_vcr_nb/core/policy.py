@@ -7,7 +7,6 @@ An integration asks ``recorder.begin(...)``, the recorder asks its policy. Recor
 from __future__ import annotations
 
 import enum
-import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -139,7 +138,6 @@ class ResumePolicy:
         self._lock = threading.RLock()
         self._taken: set[int] = set()
         self._names: dict[str, str] = {}
-        self._process = os.getpid()
         self._beside: set[str] = set()
         self._copied_up_to = 0
         self._following = self.mode is ResumeMode.REPLAY
@@ -154,9 +152,6 @@ class ResumePolicy:
         with self._lock:
             if self.failure is not None:
                 raise self.failure
-            if os.getpid() != self._process and self.reached:
-                # What a forked process had recorded is no part of this run; see processes.why_not_alone.
-                return self._from_target_on(call, None)
             try:
                 return self._decide(call)
             except VCRError as error:

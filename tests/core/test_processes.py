@@ -27,7 +27,9 @@ def plan(state):
 @step
 def build(state):
     executed.append("build")
-    sys.stdin.readline() if __name__ == "__main__" else None
+    if __name__ == "__main__":
+        print("waiting", flush=True)
+        sys.stdin.readline()
     return {**state, "code": f"code for {state['plan']}"}
 
 @step
@@ -36,12 +38,11 @@ def agent(who):
     return build({**plan({"who": who}), "outside": outside})
 
 def unmarked(state):
-    return build(plan({"who": state["who"]}))
+    return build(plan({"who": state["who"], "outside": random()}))
 
 if __name__ == "__main__":
     with VCRRecorder() as recorder:
         recorder.start_session("s", metadata={"command": ["of", sys.argv[1]]})
-        print("begun", flush=True)
         [agent, unmarked][len(sys.argv) - 2]({"who": sys.argv[1]} if sys.argv[2:] else sys.argv[1])
 """
 
@@ -55,14 +56,11 @@ def app(in_tmp):
 
 def recorded_by_two(*arguments):
     """Let two processes record at once; returns the player and, for each, what the agent's module has."""
-    running = [
-        subprocess.Popen(
-            [sys.executable, "app.py", who, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        for who in ("A", "B")
-    ]
-    for process in running:
-        assert process.stdout.readline() == "begun\n"
+    running = []
+    for who in ("A", "B"):
+        command = [sys.executable, "app.py", who, *arguments]
+        running.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+        assert running[-1].stdout.readline() == "waiting\n"
     for process in running:
         process.communicate("go\n", timeout=30)
         assert process.returncode == 0
@@ -100,13 +98,24 @@ def test_an_agent_that_is_no_step_is_called_with_the_input_of_its_own_first_fram
     assert (outcome.result["who"], app["executed"]) == ("B", ["build"])
 
 
-def test_a_fork_that_is_made_without_running_holds_the_frames_of_one_process():
+@pytest.mark.parametrize("who", ["A", "B"])
+def test_what_a_process_drew_before_the_frame_repeats_and_what_it_drew_after_is_new(who):
     player, app = recorded_by_two()
+    target = number_of(player, who, "plan")
+    outcome = resume(player.recording, app["agent"], ResumeConfig(target))
+    recorded = player.get_input_state(number_of(player, who, "build"))
+    assert outcome.result["outside"] == recorded["outside"]
+    assert outcome.result["inside"] != recorded["inside"]
+
+
+def test_a_fork_that_is_made_without_running_holds_the_frames_of_one_process():
+    player, app = recorded_by_two("unmarked")
     child = fork_recording(player.recording.path, number_of(player, "B", "build"), pending=True)
     child.close()
     fork = VCRPlayer.load_by_id(child.get_session().session_id)
-    assert [frame.key for frame in fork.frames] == ["agent#1", "agent#1/plan#1", "agent#1/build#1"]
-    outcome = resume(fork.recording, app["agent"], ResumeConfig(2))
+    assert [frame.key for frame in fork.frames] == ["plan#1", "build#1"]
+    # What was drawn outside of all steps is in the fork too, or plan would be asked with another input.
+    outcome = resume(fork.recording, app["unmarked"], ResumeConfig(1))
     assert (outcome.result["who"], app["executed"]) == ("B", ["build"])
 
 
