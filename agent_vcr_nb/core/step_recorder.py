@@ -43,7 +43,7 @@ class Workspace(Protocol):
     """What a recorder tells a workspace, so that it can take savepoints (see agent_vcr_nb.workspace)."""
 
     def before_frame(self, key: str, number: int) -> None:
-        """A step is about to run."""
+        """A step is about to run, or the one before it is over and was recorded then."""
 
     def after_frame(self, number: int) -> None:
         """A step has ended or failed."""
@@ -238,6 +238,9 @@ class StepRecorder:
         """Write a step that is over; its frame has number -1 when it could not be stored."""
         self._writer.end(step, output_state, metadata, error)
         frame = self._frame(step, output_state, metadata)
+        if self.workspace is not None and step.number is not None and step.parent is None:
+            # The files that a step leaves when it is over are those that the next one starts on.
+            self.guarded(self.workspace.before_frame, f"after {step.key}", step.number + 1)
         if self.on_frame_recorded is not None:
             self.guarded(self.on_frame_recorded, frame)
         return frame

@@ -125,6 +125,17 @@ def test_a_file_that_is_deleted_or_moved_away_is_followed_into_the_new_one(tmp_p
     assert list(frames) == [(2, 2)]
 
 
+def test_a_session_that_is_deleted_and_recorded_anew_is_followed_from_its_new_start(tmp_path, writer):
+    writer.do("record(0)")
+    frames = following(tmp_path)
+    assert next(frames) == (0, 0)
+    os.unlink(tmp_path / "s.vcr")
+    second = Writer(tmp_path)
+    second.do("record(50); recorder.close()")
+    assert list(frames) == [(0, 50)]
+    second.end()
+
+
 def test_a_second_process_is_followed_too_and_no_frame_comes_twice(tmp_path, writer):
     writer.do("record(0)")
     frames = following(tmp_path)
