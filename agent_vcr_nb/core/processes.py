@@ -54,15 +54,15 @@ def why_not_alone(recording: Recording, frame: int) -> str:
     own, local = recording.place(frame)
     if is_forked(own):
         came_from = _parent_of(recording, own)
-        last = None if came_from is None else recording.number_of(came_from, own.header["first"] - 1)
+        last = None if came_from is None else recording.number_of(came_from, _first(own) - 1)
         hint = "" if last is None else f": resume at frame {last} or an earlier one, which runs all of it again"
         return f"it ran in a process that the agent had forked ({own.path.name}){hint}"
     forked = [other for other in recording.segments if other.count and _parent_of(recording, other) is own]
-    before = [other for other in forked if other.header["first"] <= local]
+    before = [other for other in forked if _first(other) <= local]
     if not before:
         return ""
-    first = min(before, key=lambda other: int(other.header["first"]))
-    last = recording.number_of(own, first.header["first"] - 1)
+    first = min(before, key=_first)
+    last = recording.number_of(own, _first(first) - 1)
     where = "at no frame" if last is None else f"at frame {last} or an earlier one"
     return (
         f"steps before it ran in a process that the agent had forked ({first.path.name}), and those cannot be served: "
@@ -75,6 +75,11 @@ def is_forked(segment: Segment) -> bool:
     header = segment.header
     came_from = header.get("after_segment")
     return came_from is not None and came_from != (header.get("segment") or 0)
+
+
+def _first(segment: Segment) -> int:
+    """Return the number of the first frame that a file can hold: where its process was forked."""
+    return int(segment.header.get("first") or 0)
 
 
 def _parent_of(recording: Recording, segment: Segment) -> Segment | None:

@@ -39,7 +39,7 @@ class SessionList:
                 "" if info.tokens is None else f"{info.tokens:,}",
                 (info.created_at or "")[:19].replace("T", " "),
                 f"{info.parent_session_id} before {info.forked_from_frame}" if info.parent_session_id else "",
-                info.problem or " ".join(info.tags),
+                info.problem or " ".join(map(str, info.tags)),
             )
             for info in self.sessions
         ]

@@ -11,7 +11,9 @@ from agent_vcr_nb.core.divergence import align
 from agent_vcr_nb.core.errors import CannotResumeError, DivergedError
 from agent_vcr_nb.core.fork import fork_recording
 from agent_vcr_nb.core.ghost import replay
+from agent_vcr_nb.core.lineage import session_info
 from agent_vcr_nb.core.resume import resume
+from tests.core.test_follow import Writer
 
 AGENT = """
 import sys
@@ -145,7 +147,9 @@ def test_a_replay_of_several_runs_at_once_is_refused_with_what_can_be_done():
 FORKING = """
 import multiprocessing
 from agent_vcr_nb import ResumeConfig, VCRPlayer, VCRRecorder, step
+from agent_vcr_nb.core.lineage import session_info
 from agent_vcr_nb.core.resume import resume
+from tests.core.test_follow import Writer
 
 @step
 def plan(state):
@@ -194,3 +198,16 @@ def test_steps_of_forked_processes_run_again_and_no_frame_after_them_can_be_resu
     after = r"steps before it ran in a process that the agent had forked .*: resume at frame 1 or an earlier"
     with pytest.raises(CannotResumeError, match=after):
         resume(player.recording, print, ResumeConfig(4))
+
+
+def test_a_session_is_running_while_one_of_its_processes_records_and_its_tokens_are_those_of_all(tmp_path):
+    first, second = Writer(tmp_path), Writer(tmp_path)
+    first.do("recorder.record_llm_call('m', 'asked', 'said', 10, 20)")
+    second.do("recorder.record_llm_call('m', 'asked', 'said', 3, 4)")
+    first.do("recorder.close()")
+    assert session_info(tmp_path / "s.vcr").outcome == "running"
+    second.do("recorder.close()")
+    info = session_info(tmp_path / "s.vcr")
+    assert (info.outcome, info.frames, info.tokens) == ("ok", 2, 37)
+    first.end()
+    second.end()
