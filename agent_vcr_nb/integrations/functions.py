@@ -193,21 +193,21 @@ class _Call:
         given = {name: value for name, value in bound.arguments.items() if name != wrapping.bound_to}
         only = next(iter(given)) if len(given) == 1 else None
         self.state: Any = None
-        """The one mapping that the step takes, or None."""
+        """The one mapping that the step is called with, or None."""
         if only is not None and only == wrapping.first and isinstance(given[only], Mapping):
             self.state = given[only]
             self.step = recorder.begin(wrapping.name, self.state, wrapping.frame_type, call=(_MAPPING,))
-            if self.step.edited:
-                self.state = bound.arguments[only] = self.step.input_state
+            edited = {only: self.step.input_state}
         else:
             bound.apply_defaults()
             named = {name: value for name, value in bound.arguments.items() if name != wrapping.bound_to}
             self.step = recorder.begin(wrapping.name, named, wrapping.frame_type, call=(_NAMED,))
-            if self.step.edited:
-                bound.arguments.update(self.step.input_state)
-        if self.step.edited:
-            self.args, self.kwargs = bound.args, bound.kwargs
+            edited = self.step.input_state
+        # The caller's own objects: what a step changes in an edited copy is seen by nobody else.
         self._watch = None if self.step.returned else Watch(bound.arguments)
+        if self.step.edited:
+            bound.arguments.update(edited)
+            self.args, self.kwargs = bound.args, bound.kwargs
 
     def served(self) -> Any:
         """Do again what the step changed in place and return what it had returned; raises what it had raised."""
