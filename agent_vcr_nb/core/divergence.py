@@ -39,7 +39,7 @@ def align(a: Recording, b: Recording, *, ignore: Sequence[str] = ()) -> list[Fra
     States may differ at the places in `ignore` and inside them: JSON Pointers, in which ``*`` stands for any key or
     number, or names of top-level keys.
     """
-    one, other = Tape(a), Tape(b)
+    one, other = Tape(a, _forked_from(b, a)), Tape(b, _forked_from(a, b))
     ignored = [_tokens(path) for path in ignore]
     pairs, seen = [], set()
     for number, head in enumerate(one.heads):
@@ -57,6 +57,14 @@ def align(a: Recording, b: Recording, *, ignore: Sequence[str] = ()) -> list[Fra
         if head is not None and other.key(number) not in seen:
             pairs.append(FramePair(other.key(number), str(head.get("node_name", "")), None, number, "only_b"))
     return pairs
+
+
+def _forked_from(fork: Recording, parent: Recording) -> int | None:
+    """Return the frame of `parent` that `fork` was made at, or None: of several processes one is its parent's run."""
+    frame = fork.header.get("forked_from_frame")
+    if fork.header.get("parent_session_id") != parent.session_id or not isinstance(frame, int):
+        return None
+    return frame if 0 <= frame < len(parent) else None
 
 
 def _verdict(

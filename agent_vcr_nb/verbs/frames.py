@@ -103,7 +103,7 @@ def show(place: Place, session: str | None = None, frame: int | None = None) -> 
     player = place.player(session)
     if frame is not None:
         player.recording.place(frame)
-        resumable, reason = can_resume(Tape(player.recording), frame)
+        resumable, reason = can_resume(Tape(player.recording, frame), frame)
         return FrameShown(frame_payload(player, frame), resumable, reason)
     return Timeline(session_payload(player), [frame_summary(player, n) for n in range(len(player))])
 

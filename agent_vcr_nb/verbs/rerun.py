@@ -64,7 +64,7 @@ def record(place: Place, command: Sequence[str], *, session: str | None = None, 
     went_on = session is not None and session_path(place.directory, session).exists()
     started = recorder.start_session(session, metadata={"command": command_kept}, tags=list(tag))
     if went_on:
-        recorder.note(RUN, {"frames": len(Recording(place.path(started.session_id))), "command": command_kept})
+        recorder.note(RUN, {"frames": recorder.next_number, "command": command_kept})
     code = 0
     try:
         with choosing(recorder):
@@ -188,7 +188,7 @@ def resume_run(
         volatile=volatile,
     )
     install()
-    allowed, why = can_resume(Tape(recording), frame)
+    allowed, why = can_resume(Tape(recording, frame), frame)
     if not allowed:
         raise CannotResumeError(f"{recording.session_id} frame {frame} cannot be resumed: {why}")
     runner = find_agent(place, agent, recording, frame)
@@ -239,6 +239,8 @@ class Forked:
     session_id: str
     parent: str
     frame: int
+    pending: int
+    """Number in the new session of the step that has not run; another one where the parent had several processes."""
     edit: list[dict[str, Any]]
     exit_code: int = 0
 
@@ -252,7 +254,7 @@ class Forked:
         lines += [
             f"  {paint('edit', 'magenta')} {op.get('path')} = {one_line(op.get('value'), 80)}" for op in self.edit
         ]
-        lines.append(f"  run it with: vcr resume {self.session_id} {self.frame}")
+        lines.append(f"  run it with: vcr resume {self.session_id} {self.pending}")
         return "\n".join(lines)
 
 
@@ -272,10 +274,10 @@ def fork(
     child = fork_recording(
         recording.path, frame, new_id, overrides=overrides, patch=operations, reason=reason, pending=True
     )
-    session_made = child.get_session()
+    session_made, pending = child.get_session(), child.next_number - 1
     child.close()
     edit = session_made.edit if session_made else []
-    return Forked(session_made.session_id if session_made else "", recording.session_id, frame, edit)
+    return Forked(session_made.session_id if session_made else "", recording.session_id, frame, pending, edit)
 
 
 def _edit(
