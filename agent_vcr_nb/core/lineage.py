@@ -82,8 +82,11 @@ def session_info(path: Path) -> SessionInfo:
     try:
         recording = Recording(path)
     except RecordingError as error:
-        return SessionInfo(name, path, "unreadable", 0, None, None, None, None, None, None, (), None, (), str(error))
+        return _unreadable(name, path, str(error))
     try:
+        flaw = recording.flaw()
+        if flaw is not None:
+            return _unreadable(name, path, flaw)
         header, frames = recording.header, len(recording)
         end = _last_line(path, "end")
         return SessionInfo(
@@ -103,6 +106,10 @@ def session_info(path: Path) -> SessionInfo:
         )
     finally:
         recording.close()
+
+
+def _unreadable(name: str, path: Path, problem: str) -> SessionInfo:
+    return SessionInfo(name, path, "unreadable", 0, None, None, None, None, None, None, (), None, (), problem)
 
 
 def _outcome(recording: Recording, *, ended: bool) -> str:

@@ -68,6 +68,10 @@ class Segment:
         """One more than the highest frame number."""
         return len(self.frame_at)
 
+    def fileno(self) -> int:
+        """Return the descriptor of the open file."""
+        return self._fd
+
     def size(self) -> int:
         """Bytes of the file as it is now."""
         return os.fstat(self._fd).st_size

@@ -8,11 +8,13 @@ from typing import Any
 
 import orjson
 
+from agent_vcr_nb.core.errors import UsageError
 from agent_vcr_nb.core.ledger import CostLedger, Totals
 from agent_vcr_nb.core.lineage import Branch, SessionInfo, lineage, sessions
 from agent_vcr_nb.core.payload import frame_payload, session_payload
+from agent_vcr_nb.core.player import VCRPlayer
 from agent_vcr_nb.verbs.definition import Place
-from agent_vcr_nb.verbs.text import counted, one_line, outcome, paint, provenance, table
+from agent_vcr_nb.verbs.text import counted, edited, outcome, paint, provenance, table
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +78,22 @@ class Verified:
                 else paint(f"✗ {counted(len(report['issues']), 'issue')}", "red")
             )
             running = f", {report['running']} not ended" if report["running"] else ""
-            lines.append(f"{report['session_id']}: {verdict}, {report['frame_count']} frames{running}")
+            lines.append(f"{report['session_id']}: {verdict}, {counted(report['frame_count'], 'frame')}{running}")
             lines += [f"  {issue}" for issue in report["issues"]]
         return "\n".join(lines) or "no sessions"
 
 
 def verify(place: Place, session: str | None = None) -> Verified:
-    """Check every line of a session, or of all, against its checksum, and that every state can be read."""
+    """Check every line of a session, or of all, against its checksum, and that every state can be read.
+
+    Raises UsageError for a folder that does not exist: a check of nothing must not pass for a check.
+    """
+    if not place.directory.is_dir():
+        raise UsageError(f"no folder {place.directory}: nothing was checked")
     names = (
         [session or place.session] if session or place.session else [i.session_id for i in sessions(place.directory)]
     )
-    return Verified([place.player(name).verify_integrity() for name in names])
+    return Verified([VCRPlayer.load(place.path(name)).verify_integrity() for name in names])
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +114,11 @@ class Dag:
 
 def _tree(branch: Branch, first: str, rest: str) -> list[str]:
     info = branch.info
-    line = f"{first}{paint(info.session_id, 'bold')}  {outcome(info.outcome)}  {info.frames} frames"
+    line = f"{first}{paint(info.session_id, 'bold')}  {outcome(info.outcome)}  {counted(info.frames, 'frame')}"
     if info.parent_session_id:
-        edited = ", ".join(f"{op.get('path')} = {one_line(op.get('value'), 40)}" for op in info.edit)
+        edits = ", ".join(edited(operation, 40) for operation in info.edit)
         line += f"  from before frame {info.forked_from_frame}"
-        line += f"  {paint('edit', 'magenta')} {edited}" if edited else ""
+        line += f"  {paint('edit', 'magenta')} {edits}" if edits else ""
         line += f"  “{info.reason}”" if info.reason else ""
     lines = [line]
     for n, fork in enumerate(branch.forks):
@@ -166,7 +173,7 @@ def _count(tokens: int | None) -> str:
 
 
 def _sum(title: str, totals: Totals) -> str:
-    text = f"{title}: {totals.calls} calls, {totals.tokens:,} tokens, ${totals.cost_usd:.6f}"
+    text = f"{title}: {counted(totals.calls, 'call')}, {counted(totals.tokens, 'token')}, ${totals.cost_usd:.6f}"
     if totals.unknown_cost:
         text += f" and {totals.unknown_cost} of unknown cost"
     return text
@@ -184,11 +191,16 @@ class Exported:
     session_id: str
     content: bytes
     target: Path | None
+    form: str
     exit_code: int = 0
 
     def to_dict(self) -> dict[str, Any]:
-        """Return where it went."""
-        return {"session_id": self.session_id, "bytes": len(self.content), "target": str(self.target or "-")}
+        """Return where it went; where no file was named, what was exported is in ``content``."""
+        about = {"session_id": self.session_id, "bytes": len(self.content), "target": str(self.target or "-")}
+        if self.target is None:
+            lines = [orjson.loads(line) for line in self.content.splitlines()] if self.form == "jsonl" else None
+            about["content"] = orjson.loads(self.content) if lines is None else lines
+        return about
 
     def text(self) -> str:
         """Return the export itself, or where it went."""
@@ -209,7 +221,7 @@ def export(place: Place, session: str | None = None, *, to: str | None = None, f
     target = Path(to) if to else None
     if target is not None:
         target.write_bytes(content)
-    return Exported(player.session_id, content, target)
+    return Exported(player.session_id, content, target, form)
 
 
 def _v1_frame(payload: dict[str, Any]) -> dict[str, Any]:
