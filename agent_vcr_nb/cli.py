@@ -18,7 +18,7 @@ from agent_vcr_nb.core.errors import UsageError, VCRError
 from agent_vcr_nb.verbs.catalogue import VERBS
 from agent_vcr_nb.verbs.commands import command_of
 from agent_vcr_nb.verbs.definition import Place, Result, Verb
-from agent_vcr_nb.verbs.text import for_terminal
+from agent_vcr_nb.verbs.text import for_terminal, json_text
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells tell it; 141 is that of a program whose reader has gone."""
@@ -51,6 +51,8 @@ def _run(verb: Verb, as_json: bool, words: dict[str, Any]) -> Result:
     )
     if place.directory.exists() and not place.directory.is_dir():
         raise UsageError(f"--dir {place.directory}: a file, and a folder of sessions is expected")
+    if place.directory.exists() and not os.access(place.directory, os.R_OK | os.X_OK):
+        raise UsageError(f"--dir {place.directory}: you may not read this folder")
     with _output_kept_free() if as_json else contextlib.nullcontext():
         return verb.run(place, **words)
 
@@ -101,10 +103,11 @@ def _leave_reader() -> NoReturn:
 
 
 def _json(value: Any) -> bytes:
+    """Return JSON in UTF-8, whatever the terminal's encoding."""
     import orjson
 
     try:
-        return orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str)
+        return json_text(orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str)).encode()
     except TypeError:  # nested deeper than orjson goes, or a number of more than 64 bits
         import json
 

@@ -151,13 +151,18 @@ VERBS: tuple[Verb, ...] = (
     ),
     Verb(
         "export",
-        load_verb("sessions", "export"),
-        "Write a session with every state in full.",
+        load_verb("exporting", "export"),
+        "Write a session for other programs, with every state in full.",
         "vcr export my_run --to my_run.json",
         (_SESSION,),
         (
             Option("to", "file to write; without it, the terminal", kind="path"),
-            Option("form", "one JSON document, or lines of execution/v1", choices=("json", "jsonl"), default="json"),
+            Option(
+                "form",
+                "one JSON document; lines that vcr and ai-agent-vcr open; or a trace of OpenTelemetry (OTLP)",
+                choices=("json", "jsonl", "otlp"),
+                default="json",
+            ),
         ),
     ),
     Verb(

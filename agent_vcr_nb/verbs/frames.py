@@ -20,6 +20,7 @@ from agent_vcr_nb.core.tape import Tape
 from agent_vcr_nb.verbs.definition import Place
 from agent_vcr_nb.verbs.text import (
     counted,
+    json_text,
     milliseconds,
     one_line,
     outcome,
@@ -369,6 +370,6 @@ def changes_text(changes: list[dict[str, Any]]) -> str:
 
 def _pretty(tree: Json) -> str:
     try:
-        return printable(orjson.dumps(tree, option=orjson.OPT_INDENT_2).decode())
+        return json_text(orjson.dumps(tree, option=orjson.OPT_INDENT_2))
     except TypeError as error:  # deeper than the encoder goes
         raise RecordingError(f"the state cannot be shown: {error}") from error

@@ -28,6 +28,7 @@ from agent_vcr_nb.integrations.importers import (
     what_it_looks_like,
 )
 from agent_vcr_nb.integrations.importers.common import Remarks, clean_name, session_id_of, showable
+from agent_vcr_nb.verbs.alone import alone_in
 from agent_vcr_nb.verbs.definition import Place
 from agent_vcr_nb.verbs.text import counted
 
@@ -157,15 +158,14 @@ def import_recordings(
         check_session_id(session_id)
         if len(paths) != 1 or Path(paths[0]).is_dir():
             raise UsageError("a session id names the session of one file: give one file, or no id")
-    importing = _Import(Path(directory), format, session_id, replace)
     for path in map(Path, paths):
-        if path.is_dir():
-            for file in _files_in(path):
-                importing.file(file, named=False)
-        elif path.is_file():
-            importing.file(path, named=True)
-        else:
+        if not path.is_dir() and not path.is_file():
             raise UsageError(f"{path}: {'no regular file' if path.exists() else 'no such file or folder'}")
+    importing = _Import(Path(directory), format, session_id, replace)
+    with alone_in(Path(directory)):
+        for path in map(Path, paths):
+            for file in _files_in(path) if path.is_dir() else [path]:
+                importing.file(file, named=file is path)
     report = ImportReport(str(directory), tuple(importing.reports))
     if report.errors and not report.sessions:
         raise ImportFormatError("\n".join(str(error) for error in report.errors))

@@ -1,4 +1,4 @@
-"""Verbs about whole sessions: list them, check them, their forks, their ledger, and take one out as JSON."""
+"""Verbs about whole sessions: list them, check them, their forks, their ledger."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
-
-from agent_vcr_nb.core.errors import UsageError
+from agent_vcr_nb.core.errors import RecordingError, UsageError
+from agent_vcr_nb.core.journal import SUFFIX
 from agent_vcr_nb.core.ledger import CostLedger, Totals
 from agent_vcr_nb.core.lineage import Branch, SessionInfo, lineage, sessions
-from agent_vcr_nb.core.payload import frame_payload, session_payload
 from agent_vcr_nb.core.player import VCRPlayer
 from agent_vcr_nb.verbs.definition import Place
 from agent_vcr_nb.verbs.text import counted, edited, outcome, paint, provenance, table
@@ -93,7 +91,16 @@ def verify(place: Place, session: str | None = None) -> Verified:
     names = (
         [session or place.session] if session or place.session else [i.session_id for i in sessions(place.directory)]
     )
-    return Verified([VCRPlayer.load(place.path(name)).verify_integrity() for name in names])
+    return Verified([_report(place.path(name)) for name in names])
+
+
+def _report(path: Path) -> dict[str, Any]:
+    """Return what is wrong with a file, named as the file is: a copy has the session's id of the original."""
+    try:
+        report = VCRPlayer.load(path).verify_integrity()
+    except RecordingError as error:  # it cannot be opened, or is of a format of the future
+        report = {"ok": False, "issues": [str(error)], "frame_count": 0, "skipped_lines": 0, "running": 0}
+    return {**report, "session_id": path.name.removesuffix(SUFFIX)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +122,7 @@ class Dag:
 def _tree(branch: Branch, first: str, rest: str) -> list[str]:
     info = branch.info
     line = f"{first}{paint(info.session_id, 'bold')}  {outcome(info.outcome)}  {counted(info.frames, 'frame')}"
+    line += f"  {info.problem}" if info.problem else ""
     if info.parent_session_id:
         edits = ", ".join(edited(operation, 40) for operation in info.edit)
         line += f"  from before frame {info.forked_from_frame}"
@@ -182,55 +190,3 @@ def _sum(title: str, totals: Totals) -> str:
 def ledger(place: Place, session: str | None = None) -> LedgerShown:
     """Show tokens and money by call, with what ran live and what a replay saved apart."""
     return LedgerShown(CostLedger.of(place.player(session)))
-
-
-@dataclass(frozen=True, slots=True)
-class Exported:
-    """What `export` wrote, or the text where no file was named."""
-
-    session_id: str
-    content: bytes
-    target: Path | None
-    form: str
-    exit_code: int = 0
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return where it went; where no file was named, what was exported is in ``content``."""
-        about = {"session_id": self.session_id, "bytes": len(self.content), "target": str(self.target or "-")}
-        if self.target is None:
-            lines = [orjson.loads(line) for line in self.content.splitlines()] if self.form == "jsonl" else None
-            about["content"] = orjson.loads(self.content) if lines is None else lines
-        return about
-
-    def text(self) -> str:
-        """Return the export itself, or where it went."""
-        if self.target is None:
-            return self.content.decode().rstrip("\n")
-        return f"{self.session_id}: {len(self.content):,} bytes written to {self.target}"
-
-
-def export(place: Place, session: str | None = None, *, to: str | None = None, form: str = "json") -> Exported:
-    """Write a session with every state in full: as one JSON document, or as JSON lines of the older format."""
-    player = place.player(session)
-    if form == "json":
-        content = orjson.dumps(player.to_dict(), option=orjson.OPT_INDENT_2) + b"\n"
-    else:
-        header = {"type": "session", "schema": "execution/v1", "data": session_payload(player)}
-        lines = [header, *({"type": "frame", "data": _v1_frame(frame_payload(player, n))} for n in range(len(player)))]
-        content = b"".join(orjson.dumps(line) + b"\n" for line in lines)
-    target = Path(to) if to else None
-    if target is not None:
-        target.write_bytes(content)
-    return Exported(player.session_id, content, target, form)
-
-
-def _v1_frame(payload: dict[str, Any]) -> dict[str, Any]:
-    """Return a frame as ai-agent-vcr 1.x writes it."""
-    return {
-        "node_name": payload["name"],
-        "frame_type": payload["type"],
-        "timestamp": payload["timestamp"],
-        "input_state": payload["input_state"] or {},
-        "output_state": payload["output_state"] or {},
-        "metadata": payload["metadata"],
-    }

@@ -42,9 +42,25 @@ def paint(text: str, colour: str) -> str:
 
 def printable(text: str) -> str:
     """Return `text` without control characters: a recording must not steer the terminal that shows it."""
+    return text.translate({ord(character): "�" for character in _steering(text)})
+
+
+def json_text(raw: bytes) -> str:
+    """Return JSON as text in which what could steer a terminal is escaped; to a program it says the same."""
+    text = raw.decode()
+    return text.translate({ord(character): _escaped(character) for character in _steering(text)})
+
+
+def _steering(text: str) -> list[str]:
+    """Return the control characters of a text, each once."""
     if text.isascii() and text.isprintable():
-        return text
-    return "".join(c if c in _HARMLESS or unicodedata.category(c) not in _STEERING else "�" for c in text)
+        return []
+    return [c for c in set(text) if c not in _HARMLESS and unicodedata.category(c) in _STEERING]
+
+
+def _escaped(character: str) -> str:
+    units = character.encode("utf-16-be")
+    return "".join(f"\\u{units[n : n + 2].hex()}" for n in range(0, len(units), 2))
 
 
 def counted(number: int, noun: str) -> str:
@@ -57,7 +73,7 @@ def one_line(value: Any, width: int = 80) -> str:
     if isinstance(value, dict) and TAG in value and "v" in value and isinstance(value["v"], str):
         text = f"{value[TAG]}({value['v']})"
     else:
-        text = orjson.dumps(value).decode()
+        text = json_text(orjson.dumps(value))
     text = printable(text).replace("\n", "⏎")
     return text if len(text) <= width else text[: width - 1] + "…"
 
@@ -96,9 +112,10 @@ def milliseconds(value: float | None) -> str:
 def table(rows: Iterable[Sequence[str]], headings: Sequence[str]) -> str:
     """Return lines of columns, as wide as they need to be; empty columns are left out.
 
-    On a terminal the widest columns are shortened until a line fits; a pipe and ``--json`` have all of it.
+    On a terminal the widest columns are shortened until a line fits, and a line that still does not is cut; a pipe and
+    ``--json`` have all of it.
     """
-    grid = [[cell.replace("\n", "⏎") for cell in row] for row in rows]
+    grid = [[_clean_line(cell.replace("\n", "⏎")) for cell in row] for row in rows]
     keep = [n for n in range(len(headings)) if any(width(row[n]) for row in grid)]
     widths = [max([width(headings[n]), *(width(row[n]) for row in grid)]) for n in keep]
     room = _columns()
@@ -107,7 +124,8 @@ def table(rows: Iterable[Sequence[str]], headings: Sequence[str]) -> str:
     lines = []
     for row in [[paint(heading, "dim") if heading else "" for heading in headings], *grid]:
         cells = [shortened(row[n], w) for n, w in zip(keep, widths, strict=True)]
-        lines.append("  ".join(_padded(cell, w) for cell, w in zip(cells, widths, strict=True)).rstrip())
+        line = "  ".join(_padded(cell, w) for cell, w in zip(cells, widths, strict=True)).rstrip()
+        lines.append(line if room is None else shortened(line, room))
     return "\n".join(lines)
 
 
