@@ -26,6 +26,9 @@ def check_integrity(player: VCRPlayer) -> dict[str, Any]:
     recording = player.recording
     player.refresh()
     issues: list[str] = []
+    flaw = recording.flaw()
+    if flaw is not None:
+        return _report(player, [f"{recording.path.name}: {flaw}"], 0)
     if recording.header.get("schema") is None:
         issues.append(f"{recording.path.name}: the header line is damaged; the frames are not")
     for segment in recording.segments:
@@ -39,15 +42,18 @@ def check_integrity(player: VCRPlayer) -> dict[str, Any]:
             issues.extend(_damaged_states(player, number))
     lost = sum(end.get("lost") or 0 for end in recording.others("end")[-1:])
     if lost:
-        issues.append(f"{lost} frames could not be stored while recording")
-    issues = list(dict.fromkeys(issues))
+        issues.append(f"{lost} frame{'' if lost == 1 else 's'} could not be stored while recording")
+    return _report(player, list(dict.fromkeys(issues)), running)
+
+
+def _report(player: VCRPlayer, issues: list[str], running: int) -> dict[str, Any]:
     return {
         "ok": not issues,
         "issues": issues,
-        "frame_count": len(recording),
-        "skipped_lines": sum(len(segment.bad) for segment in recording.segments),
+        "frame_count": len(player),
+        "skipped_lines": sum(len(segment.bad) for segment in player.recording.segments),
         "running": running,
-        "processes": told(recording),
+        "processes": told(player.recording),
         "session_id": player.session_id,
     }
 

@@ -83,8 +83,11 @@ def session_info(path: Path) -> SessionInfo:
     try:
         recording = Recording(path)
     except RecordingError as error:
-        return SessionInfo(name, path, "unreadable", 0, None, None, None, None, None, None, (), None, (), str(error))
+        return _unreadable(name, path, str(error))
     try:
+        flaw = recording.flaw()
+        if flaw is not None:
+            return _unreadable(name, path, flaw)
         header, frames = recording.header, len(recording)
         ends = [_last_line(segment.path, "end") for segment in recording.segments]
         outcomes = [
@@ -107,6 +110,10 @@ def session_info(path: Path) -> SessionInfo:
         )
     finally:
         recording.close()
+
+
+def _unreadable(name: str, path: Path, problem: str) -> SessionInfo:
+    return SessionInfo(name, path, "unreadable", 0, None, None, None, None, None, None, (), None, (), problem)
 
 
 _WORST_FIRST = ("running", "killed", "error", "cancelled", "pending", "ok", "empty")

@@ -23,12 +23,13 @@ import orjson
 from agent_vcr_nb.core.delta import apply
 from agent_vcr_nb.core.encoding import Json
 from agent_vcr_nb.core.errors import FrameNotFoundError, RecordingError, SessionNotFoundError
-from agent_vcr_nb.core.journal import SCHEMA, SUFFIX, blob_directory, session_path
+from agent_vcr_nb.core.journal import SCHEMA, SUFFIX, blob_directory, is_being_written, session_path
 from agent_vcr_nb.core.segment import Segment
 from agent_vcr_nb.core.updates import refers_to_output, with_output
 
 _CACHED_STATE_BYTES = 32 << 20
 _BLOB_LIMIT = 512 << 20
+_BEGIN_BYTES = 16
 _SEGMENT = re.compile(r"[1-9][0-9]{0,5}")
 _REFERENCE = re.compile(r"([0-9]{1,15})\.(in|out)")
 
@@ -128,6 +129,21 @@ class Recording:
                         latest = max(latest, head.get("timestamp") or "")
                     found.append((latest, which, number))
         return [(which, number) for _, which, number in sorted(found)]
+
+    def flaw(self) -> str | None:
+        """Return why a file with neither header nor frame is no recording, in words; None for one that is.
+
+        A file that is being written may get its header yet.
+        """
+        if self.header["schema"] is not None or len(self) or is_being_written(self.path):
+            return None
+        segment = self.segments[0]
+        if not segment.size():
+            return "an empty file, no recording"
+        begin = os.pread(segment.fileno(), _BEGIN_BYTES, 0)
+        if begin.startswith(b'{"type":"session"'[: len(begin)]):
+            return "only the beginning of a header: the write was cut short, and no frame followed"
+        return f"no recording: it begins with {begin.decode('utf-8', 'replace')!a}"
 
     def __len__(self) -> int:
         if not self._scanned:

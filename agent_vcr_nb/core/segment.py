@@ -69,6 +69,10 @@ class Segment:
         """One more than the highest frame number."""
         return len(self.frame_at)
 
+    def fileno(self) -> int:
+        """Return the descriptor of the open file."""
+        return self._fd
+
     def size(self) -> int:
         """Bytes of the file as it is now."""
         return os.fstat(self._fd).st_size
@@ -111,6 +115,8 @@ class Segment:
                 if told["type"] == "session":
                     header = check_fields("session", dict(told["data"]))
                     header.setdefault("schema", str(told.get("schema", "execution/v1")))
+                    if header["schema"] == "execution/v1" and type(header.get("forked_from_frame")) is int:
+                        header["forked_from_frame"] += 1  # there a fork starts after a frame, here before one
                     return header
             begin += len(line) + 1
         # A damaged header hides nothing: the frames are still there.

@@ -10,6 +10,7 @@ from agent_vcr_nb.core.journal import check_session_id, session_path
 from agent_vcr_nb.core.recorder import VCRRecorder
 from agent_vcr_nb.core.recording import Recording
 from agent_vcr_nb.integrations.installing import install
+from agent_vcr_nb.verbs.text import counted
 
 
 class Recordings:
@@ -70,7 +71,7 @@ class Recordings:
         recorder.close()
         name = session.session_id if session else ""
         frames = len(Recording(session_path(self.directory, name))) - self._frames_before
-        said = f"recorded {name}: {frames} frames"
+        said = f"recorded {name}: {counted(frames, 'frame')}"
         if recorder.lost:
             said += f", {recorder.lost} could not be stored"
         if not frames:

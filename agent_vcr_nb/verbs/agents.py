@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import runpy
 import sys
+import traceback
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -44,7 +45,7 @@ def find_agent(place: Place, named: str | None, recording: Recording, frame: int
     if named in place.agents:
         return place.agents[named]
     module_name, colon, path = named.partition(":")
-    if not colon:
+    if not (colon and module_name and path):
         known = ", ".join(
             sorted(name for name, value in place.agents.items() if callable(value) and name[0] != "_")[:10]
         )
@@ -85,10 +86,23 @@ def _module(name: str) -> Any:
         if name.endswith(".py"):
             return _from_file(Path(name))
         return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not name.startswith(error.name):
-            raise
-        raise UsageError(f"no module {name!r} here or on the path ({error})") from error
+    except UsageError:
+        raise
+    except (Exception, SystemExit) as error:
+        if isinstance(error, ModuleNotFoundError) and error.name is not None and name.startswith(error.name):
+            raise UsageError(f"no module {name!r} here or on the path ({error})") from error
+        raise CannotResumeError(f"the agent's module {name} cannot be imported: {_why(error)}") from error
+
+
+def _why(error: BaseException) -> str:
+    """Return what an import failed with, and where."""
+    if isinstance(error, SystemExit):
+        return f"it ends the program (sys.exit({error.code!r})); put that below if __name__ == '__main__'"
+    said = f"{type(error).__name__}: {error}"
+    if isinstance(error, SyntaxError):  # names its place itself
+        return said
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{said} ({where.filename}, line {where.lineno})"
 
 
 def _from_file(path: Path) -> Any:

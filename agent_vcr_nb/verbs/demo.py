@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from agent_vcr_nb.core.journal import session_path
 from agent_vcr_nb.core.recorder import VCRRecorder
 from agent_vcr_nb.core.steps import choosing
 from agent_vcr_nb.integrations.functions import annotate, step
@@ -115,7 +118,8 @@ def demo(place: Place) -> DemoShown:
     model = ScriptedModel()
     agent = build_agent(model)
     recorder = VCRRecorder(place.directory)
-    session = recorder.start_session(_free_id(place)).session_id
+    session = _free_id(place)
+    recorder.start_session(session)
     try:
         with choosing(recorder):
             agent({"task": "build a todo app", "database": "mongodb", "approved": ["sqlite", "postgres"]})
@@ -145,7 +149,10 @@ def demo(place: Place) -> DemoShown:
 
 
 def _free_id(place: Place) -> str:
-    number = 1
-    while (place.directory / f"demo-{number}.vcr").exists():
-        number += 1
-    return f"demo-{number}"
+    """Return an id that nobody has, and take it: another demo may begin at this moment."""
+    place.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for number in count(1):
+        with contextlib.suppress(FileExistsError):
+            session_path(place.directory, f"demo-{number}").touch(mode=0o600, exist_ok=False)
+            return f"demo-{number}"
+    raise AssertionError("count has no end")

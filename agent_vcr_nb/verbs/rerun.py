@@ -28,7 +28,11 @@ from agent_vcr_nb.core.tape import Tape
 from agent_vcr_nb.integrations.installing import install, uninstall
 from agent_vcr_nb.verbs.agents import find_agent, run_script, script_of
 from agent_vcr_nb.verbs.definition import Place
-from agent_vcr_nb.verbs.text import counted, one_line, outcome, paint, printable
+from agent_vcr_nb.verbs.text import counted, edited, one_line, outcome, paint, printable
+from agent_vcr_nb.verbs.values import pair_of
+
+INTERRUPTED = 130
+"""Exit code of a program that Ctrl-C ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,7 @@ class RecordedRun:
         lost = paint(f", {self.lost} could not be stored", "red") if self.lost else ""
         hint = "" if self.frames else ". No step was seen: decorate the agent's functions with @agent_vcr_nb.step"
         added = " (added to the session that was there)" if self.went_on else ""
-        return f"recorded {self.session_id}: {self.frames} frames{added}{lost}{hint}"
+        return f"recorded {self.session_id}: {counted(self.frames, 'frame')}{added}{lost}{hint}"
 
 
 def record(place: Place, command: Sequence[str], *, session: str | None = None, tag: Sequence[str] = ()) -> RecordedRun:
@@ -73,8 +77,8 @@ def record(place: Place, command: Sequence[str], *, session: str | None = None, 
         code = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
         if isinstance(end.code, str) and place.complain:
             place.complain(end.code)
-    except Exception as error:
-        code = 1
+    except BaseException as error:  # the program's, so what it had recorded is told all the same
+        code = INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1
         if place.complain:
             place.complain(_traceback(error))
     finally:
@@ -124,9 +128,7 @@ class ResumedRun:
     def text(self) -> str:
         """Return what was served, what ran, and how it ended."""
         lines = [f"{paint(self.session_id, 'bold')}: forked from {self.parent} before frame {self.frame}"]
-        lines += [
-            f"  {paint('edit', 'magenta')} {op.get('path')} = {one_line(op.get('value'), 80)}" for op in self.edit
-        ]
+        lines += [f"  {paint('edit', 'magenta')} {edited(operation)}" for operation in self.edit]
         if self.files:
             lines += ["  files:", *(f"    {line}" for line in self.files.split("\n"))]
         lines.append(
@@ -172,10 +174,10 @@ def resume_run(
 
     With `files` the files of the session's workspace are first brought back to that frame (`vcr undo` takes it back).
     """
-    recording = Recording(place.path(session))
+    recording = place.player(session).recording
     recording.place(frame)
     overrides, operations = _edit(place, recording, frame, set, patch)
-    mocks = dict(_pair(word, "mock") for word in mock)
+    mocks = dict(pair_of(word, "mock") for word in mock)
     config = ResumeConfig(
         frame,
         new_session_id=new_id,
@@ -251,9 +253,7 @@ class Forked:
     def text(self) -> str:
         """Return what was made and how to run it."""
         lines = [f"{paint(self.session_id, 'bold')}: forked from {self.parent} before frame {self.frame}, not run"]
-        lines += [
-            f"  {paint('edit', 'magenta')} {op.get('path')} = {one_line(op.get('value'), 80)}" for op in self.edit
-        ]
+        lines += [f"  {paint('edit', 'magenta')} {edited(operation)}" for operation in self.edit]
         lines.append(f"  run it with: vcr resume {self.session_id} {self.pending}")
         return "\n".join(lines)
 
@@ -269,7 +269,7 @@ def fork(
     new_id: str | None = None,
 ) -> Forked:
     """Make a session that starts before a frame, with its state edited, and run nothing."""
-    recording = Recording(place.path(session))
+    recording = place.player(session).recording
     overrides, operations = _edit(place, recording, frame, set, patch)
     child = fork_recording(
         recording.path, frame, new_id, overrides=overrides, patch=operations, reason=reason, pending=True
@@ -292,7 +292,7 @@ def _edit(
         operations += _patch_from(Path(patch_file))
     tree = recording.state(frame, "input") if assignments else None
     for word in assignments:
-        target, value = _pair(word, "set")
+        target, value = pair_of(word, "set")
         # A patch is applied after the overrides: where there is one, what the user says last joins it.
         if target.startswith("/") or operations:
             operations.append(setting(tree, target, value))
@@ -313,16 +313,3 @@ def _patch_from(path: Path) -> list[dict[str, Any]]:
             f'--patch {path}: expected a JSON Patch, such as [{{"op": "replace", "path": "/plan", "value": 1}}]'
         )
     return operations
-
-
-def _pair(word: str, option: str) -> tuple[str, Json]:
-    """Return (name, value) of ``name=JSON``; raises UsageError that shows how to write a string."""
-    name, equals, text = word.partition("=")
-    if not equals or not name:
-        raise UsageError(f"--{option} {word!r}: expected NAME=JSON, such as --{option} plan='\"use FastAPI\"'")
-    try:
-        return name, orjson.loads(text)
-    except ValueError:
-        raise UsageError(
-            f"--{option} {name}: {text!r} is no JSON. A string needs its quotes: --{option} {name}='\"{text}\"'"
-        ) from None
