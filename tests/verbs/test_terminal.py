@@ -193,6 +193,17 @@ def test_a_program_that_a_signal_ends_dies_of_it_and_its_steps_are_kept(in_tmp):
     assert re.search(r"run +† killed +2 ", run_vcr("ls").stdout)
 
 
+def test_the_steps_of_a_thread_that_outlives_the_main_one_are_recorded(in_tmp):
+    Path("app.py").write_text(
+        "import threading\nfrom agent_vcr_nb import step\n"
+        "@step\ndef first(s): return s\n@step\ndef late(s): return s\n"
+        "def work(): go.wait(); late({})\n"
+        "go = threading.Event()\nfirst({})\nthreading.Thread(target=work).start()\n"
+        "threading.Timer(0.2, go.set).start()\n"
+    )
+    assert run_vcr("record", "-s", "run", "--", "python", "app.py").stderr == "recorded run: 2 frames\n"
+
+
 def test_a_program_reads_its_own_input(in_tmp):
     Path("app.py").write_text("print('got', input())")
     assert run_vcr("record", "--", "python", "app.py", input="hello\n").stdout == "got hello\n"
