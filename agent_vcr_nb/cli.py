@@ -126,6 +126,8 @@ class _Vcr(click.Group):
             sys.exit(super().main(words, *more, **options) or 0)
         except click.Abort:
             message, code = "interrupted", INTERRUPTED
+            if not as_json:
+                click.echo(f"vcr: {message}", err=True)
         except click.ClickException as error:
             message, code = error.format_message(), error.exit_code
             if not as_json:

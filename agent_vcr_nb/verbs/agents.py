@@ -6,9 +6,10 @@ import importlib
 import importlib.util
 import runpy
 import sys
+import threading
 import traceback
 import types
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -142,11 +143,13 @@ class ProgramError(Exception):
 
 def _run_to_its_end(command: Sequence[str]) -> None:
     """Run a program again; one that exits with an error has failed, as an agent fails that raises."""
+    running = set(threading.enumerate())
     try:
         run_script(command)
     except SystemExit as end:
         if end.code not in (None, 0):
             raise ProgramError(f"the program exited with {end.code}") from None
+    wait_for_threads(running)
 
 
 def _command(tape: Tape, frame: int) -> list[str]:
@@ -179,6 +182,15 @@ def run_script(command: Sequence[str]) -> None:
             runpy.run_module(program, run_name="__main__", alter_sys=True)
         else:
             runpy.run_path(program, run_name="__main__")
+
+
+def wait_for_threads(running: Collection[threading.Thread]) -> None:
+    """Wait for the threads that a program has started, as Python does at its end; those `running` before are not its.
+
+    Their steps belong to the run.
+    """
+    while mine := [one for one in threading.enumerate() if one not in running and not one.daemon]:
+        mine[0].join()
 
 
 @contextmanager

@@ -15,7 +15,6 @@ from agent_vcr_nb.core.lineage import sessions
 from agent_vcr_nb.core.payload import frame_payload, frame_summary, session_payload
 from agent_vcr_nb.core.player import VCRPlayer
 from agent_vcr_nb.core.query import Change, deep_changes
-from agent_vcr_nb.core.resume import can_resume
 from agent_vcr_nb.core.tape import Tape
 from agent_vcr_nb.verbs.definition import Place
 from agent_vcr_nb.verbs.text import (
@@ -107,6 +106,8 @@ def show(place: Place, session: str | None = None, frame: int | None = None) -> 
     """Show a session's frames, or one frame with its input and what it changed."""
     player = place.player(session)
     if frame is not None:
+        from agent_vcr_nb.core.resume import can_resume  # brings asyncio, which a list does not need
+
         player.recording.place(frame)
         resumable, reason = can_resume(Tape(player.recording, frame), frame)
         return FrameShown(frame_payload(player, frame), resumable, reason)

@@ -39,8 +39,8 @@ MAX_TAGS = 20
 MAX_TAG = 100
 _TAIL_BYTES = 4096
 """The line that ends a session is shorter."""
-MAX_COMPARED_BYTES = 4 << 30
-"""States of one session together, as JSON: some thousand turns of a chat, some minutes of work at most."""
+MAX_COMPARED_BYTES = 64 << 30
+"""States of one session together, as JSON: ten thousand turns of a chat, some minutes of work at most."""
 _MEASURED_EVERY = 50
 MAX_SIBLINGS = 1000
 """Sessions of one name; more are taken for a mistake."""

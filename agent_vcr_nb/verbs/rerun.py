@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from agent_vcr_nb.core.resume import ResumeConfig, can_resume, resume
 from agent_vcr_nb.core.steps import choosing
 from agent_vcr_nb.core.tape import Tape
 from agent_vcr_nb.integrations.installing import install, uninstall
-from agent_vcr_nb.verbs.agents import find_agent, run_script, script_of
+from agent_vcr_nb.verbs.agents import find_agent, run_script, script_of, wait_for_threads
 from agent_vcr_nb.verbs.definition import Place
 from agent_vcr_nb.verbs.text import counted, edited, one_line, outcome, paint, printable
 from agent_vcr_nb.verbs.values import pair_of
@@ -69,23 +70,33 @@ def record(place: Place, command: Sequence[str], *, session: str | None = None, 
     started = recorder.start_session(session, metadata={"command": command_kept}, tags=list(tag))
     if went_on:
         recorder.note(RUN, {"frames": recorder.next_number, "command": command_kept})
+    running = set(threading.enumerate())
     code = 0
     try:
-        with choosing(recorder):
-            run_script(script)
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
-        if isinstance(end.code, str) and place.complain:
-            place.complain(end.code)
-    except BaseException as error:  # the program's, so what it had recorded is told all the same
-        code = INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1
-        if place.complain:
-            place.complain(_traceback(error))
+        code = _exit_code_of(script, recorder, place.complain or (lambda _text: None))
+        wait_for_threads(running)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
     finally:
         recorder.close()
         uninstall()
     path = place.path(started.session_id)
     return RecordedRun(started.session_id, str(path), len(Recording(path)), recorder.lost, code, went_on)
+
+
+def _exit_code_of(script: Sequence[str], recorder: VCRRecorder, complain: Callable[[str], None]) -> int:
+    """Run a program and return the exit code that Python would end with; what it raised is shown."""
+    try:
+        with choosing(recorder):
+            run_script(script)
+    except SystemExit as end:
+        if isinstance(end.code, str):
+            complain(end.code)
+        return end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+    except BaseException as error:  # the program's, so what it had recorded is told all the same
+        complain(_traceback(error))
+        return INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1
+    return 0
 
 
 def _traceback(error: BaseException) -> str:
