@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import orjson
 
+from sentinel.client import name_for
 from sentinel.facts import Fingerprint
 from sentinel.findings import Known
 from sentinel.index import KINDS, Entry, FileRecord, Index, Postings, hashes
@@ -40,11 +41,6 @@ def cache_folder() -> Path:
     folder = Path(base) / "agent-sentinel"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder
-
-
-def name_for(root: Path) -> str:
-    """A short name for a project's folder."""
-    return hashlib.blake2b(str(root).encode("utf-8", "surrogateescape"), digest_size=10).hexdigest()
 
 
 def index_file(project: Project) -> Path:
