@@ -106,6 +106,9 @@ def test_a_long_run_shows_how_far_it_is_and_is_cancelled(lab, page, bar, outcome
     assert fork.startswith("quick-fork")
     problem = page.get_by_test_id("vcr-scrubber").locator(".vcr-problem")
     expect(problem).to_contain_text("Cancelled: the run was cancelled")
+    expect(page.locator(".vcr-legend")).to_contain_text("cancelled")
+    expect(page.locator(".vcr-legend")).not_to_contain_text("failed")
+    picture("cancelled")
     lab.expect_value("[f.metadata.error_type for f in debugger.source.player.frames]", ["Cancelled", None, "Cancelled"])
     lab.expect_value("debugger.actions.progress", {})
 
