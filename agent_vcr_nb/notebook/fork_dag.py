@@ -161,7 +161,9 @@ class ForkDAG(ChartView):
         lanes = self.lanes
         rows = max(2, len(lanes.shown) + bool(lanes.folded))
         longest = max([lane.ends_at for lane in lanes.shown], default=0)
-        layout.xaxis.dtick = 1 if longest <= 20 else None  # there is no half a frame
+        # There is no half a frame, and around a single one none at all.
+        layout.xaxis.update(dtick=1 if longest <= 20 else None, range=None if longest else [-0.5, 0.5])
+        layout.xaxis.autorange = longest > 0
         layout.annotations = _arrows(lanes)
         layout.height = 110 + LANE_PIXELS * rows
         layout.yaxis.update(
