@@ -169,9 +169,11 @@ class TreeView extends WidgetView {
 
   /** @param {Operation[]} operations @param {Operation[]} undo */
   #sendEdit(operations, undo) {
+    const plain = plainOperations(operations);
+    if (plain.length === 0) return;
     this.#editsOnTheirWay += 1;
     const by = `${this.viewId}/edit`;
-    this.tell({ kind: "edit", frame: this.#editorFrame, operations: plainOperations(operations), undo: plainOperations(undo), by });
+    this.tell({ kind: "edit", frame: this.#editorFrame, operations: plain, undo: plainOperations(undo), by });
   }
 
   #undo() {
