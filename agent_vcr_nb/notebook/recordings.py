@@ -12,6 +12,7 @@ from agent_vcr_nb.core.recorder import VCRRecorder
 from agent_vcr_nb.core.recording import Recording
 from agent_vcr_nb.integrations.installing import install
 from agent_vcr_nb.notebook.callers import NotebookRecorder
+from agent_vcr_nb.verbs.text import counted
 
 
 class Recordings:
@@ -34,10 +35,10 @@ class Recordings:
         before = self._frames_of(name)
         self.recorder, session = self._start(name, tags, go_on=go_on)
         if go_on and before:
-            return session, f", on from the {before} frames that it has"
+            return session, f", on from the {counted(before, 'frame')} that it has"
         if name is not None and name != session:
             again = f"%vcr record {name} --continue adds to it"
-            return session, f"; {name} is an earlier run of {before} frames, and {again}"
+            return session, f"; {name} is an earlier run of {counted(before, 'frame')}, and {again}"
         return session, ""
 
     def _start(self, name: str | None, tags: Sequence[str], *, go_on: bool) -> tuple[VCRRecorder, str]:

@@ -30,8 +30,9 @@ def voila(folder: Path, cell: str) -> Host:
     return Host(folder, "voila", "shown.ipynb", *options)
 
 
-def marimo(folder: Path, cell: str) -> Host:
+def marimo(folder: Path, cell: str, theme: str = "light") -> Host:
     """Return marimo on an app of one cell."""
+    (folder / "pyproject.toml").write_text(f'[tool.marimo.display]\ntheme = "{theme}"\n')
     body = textwrap.indent(cell.strip(), "    ")
     (folder / "shown.py").write_text(
         f"import marimo\n\napp = marimo.App()\n\n\n@app.cell\ndef _():\n{body}\n    return\n"

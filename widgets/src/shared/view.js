@@ -40,8 +40,11 @@ export class WidgetView {
 
   /** @param {string} events names, with spaces between @param {(...args: any[]) => void} handler */
   on(events, handler) {
-    this.model.on(events, handler);
-    this.untilStop(() => this.model.off(events, handler));
+    // One by one: marimo's model takes several names for one.
+    for (const event of events.split(" ")) {
+      this.model.on(event, handler);
+      this.untilStop(() => this.model.off(event, handler));
+    }
   }
 
   /** Change a trait, also in the kernel. @param {string} name @param {unknown} value */
