@@ -25,6 +25,7 @@ from agent_vcr_nb.notebook.source import Source
 from agent_vcr_nb.verbs.agents import agent_names
 from agent_vcr_nb.verbs.catalogue import VERBS
 from agent_vcr_nb.verbs.definition import Place, Verb
+from agent_vcr_nb.verbs.text import counted
 
 TEXT_CHARACTERS = 20_000
 LOOK_SECONDS = 0.15
@@ -223,7 +224,7 @@ class ActionBar(GuardedWidget):
             made = ended.session if job.name == "resume" else ""
             if made:
                 self.on_session(made, self.frame)
-            counts = f"{job.served} steps served and {job.executed} executed before that"
+            counts = f"{counted(job.served, 'step')} served and {job.executed} executed before that"
             kept = f"{made} keeps them: resume at any frame of it" if made else "nothing was kept"
             return {"kind": "cancelled", "title": f"{label_of(job.name)}: cancelled", "text": f"{counts}; {kept}."}
         if ended.error is not None:

@@ -28,7 +28,7 @@ from agent_vcr_nb.core.tape import Tape
 from agent_vcr_nb.integrations.installing import install, uninstall
 from agent_vcr_nb.verbs.agents import find_agent, run_script, script_of
 from agent_vcr_nb.verbs.definition import Place
-from agent_vcr_nb.verbs.text import counted, one_line, outcome, paint, printable
+from agent_vcr_nb.verbs.text import counted, edited, one_line, outcome, paint, printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ class ResumedRun:
         """Return what was served, what ran, and how it ended."""
         lines = [f"{paint(self.session_id, 'bold')}: forked from {self.parent} before frame {self.frame}"]
         lines += [
-            f"  {paint('edit', 'magenta')} {op.get('path')} = {one_line(op.get('value'), 80)}" for op in self.edit
+            f"  {paint('edit', 'magenta')} {edited(operation)}" for operation in self.edit
         ]
         if self.files:
             lines += ["  files:", *(f"    {line}" for line in self.files.split("\n"))]
@@ -250,7 +250,7 @@ class Forked:
         """Return what was made and how to run it."""
         lines = [f"{paint(self.session_id, 'bold')}: forked from {self.parent} before frame {self.frame}, not run"]
         lines += [
-            f"  {paint('edit', 'magenta')} {op.get('path')} = {one_line(op.get('value'), 80)}" for op in self.edit
+            f"  {paint('edit', 'magenta')} {edited(operation)}" for operation in self.edit
         ]
         lines.append(f"  run it with: vcr resume {self.session_id} {self.frame}")
         return "\n".join(lines)

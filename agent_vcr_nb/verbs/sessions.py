@@ -12,7 +12,7 @@ from agent_vcr_nb.core.ledger import CostLedger, Totals
 from agent_vcr_nb.core.lineage import Branch, SessionInfo, lineage, sessions
 from agent_vcr_nb.core.payload import frame_payload, session_payload
 from agent_vcr_nb.verbs.definition import Place
-from agent_vcr_nb.verbs.text import counted, one_line, outcome, paint, provenance, table
+from agent_vcr_nb.verbs.text import counted, edited, outcome, paint, provenance, table
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +109,9 @@ def _tree(branch: Branch, first: str, rest: str) -> list[str]:
     info = branch.info
     line = f"{first}{paint(info.session_id, 'bold')}  {outcome(info.outcome)}  {info.frames} frames"
     if info.parent_session_id:
-        edited = ", ".join(f"{op.get('path')} = {one_line(op.get('value'), 40)}" for op in info.edit)
+        edit = ", ".join(edited(operation, 40) for operation in info.edit)
         line += f"  from before frame {info.forked_from_frame}"
-        line += f"  {paint('edit', 'magenta')} {edited}" if edited else ""
+        line += f"  {paint('edit', 'magenta')} {edit}" if edit else ""
         line += f"  “{info.reason}”" if info.reason else ""
     lines = [line]
     for n, fork in enumerate(branch.forks):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -48,6 +48,16 @@ def one_line(value: Any, width: int = 80) -> str:
         text = orjson.dumps(value).decode()
     text = printable(text).replace("\n", "⏎")
     return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def edited(operation: Mapping[str, Any], width: int = 80) -> str:
+    """Return an operation of a JSON Patch in words of about `width` characters."""
+    path = printable(str(operation.get("path")))
+    if operation.get("op") == "remove":
+        return f"{path} removed"
+    if operation.get("op") in ("move", "copy"):
+        return f"{path} = what was at {printable(str(operation.get('from')))}"
+    return f"{path} = {one_line(operation.get('value'), width)}"
 
 
 def outcome(name: str) -> str:

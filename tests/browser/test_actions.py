@@ -101,7 +101,7 @@ def test_a_long_run_shows_how_far_it_is_and_is_cancelled(lab, page, bar, outcome
     picture("cancelling")
     bar.get_by_role("button", name="Cancel").click()
     expect(outcome).to_contain_text("▼ Resume from here: cancelled")
-    expect(outcome).to_contain_text("1 steps served and")
+    expect(outcome).to_contain_text("1 step served and")
     fork = lab.value("debugger.session")
     assert fork.startswith("quick-fork")
     problem = page.get_by_test_id("vcr-scrubber").locator(".vcr-problem")

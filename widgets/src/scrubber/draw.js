@@ -1,5 +1,5 @@
 // Paints the strip: a cell a frame, its type as colour and letter, its status and provenance as shape.
-import { CANCELLED, DAMAGED, ERROR, RUNNING } from "../shared/types.js";
+import { CANCELLED, DAMAGED, EDITED, ERROR, MOCKED, OK, REPLAYED, RUNNING } from "../shared/types.js";
 import { overview } from "./model.js";
 
 /** @typedef {import("../shared/types.js").Row} Row */
@@ -89,12 +89,12 @@ function drawCell(context, cell, row, colours) {
   const [x, y, width, height] = [cell.x + 1, MARKS + cell.lane * LANE, Math.max(2, cell.width - 2), LANE - 3];
   context.fillStyle = context.strokeStyle = colourOf(row, colours);
   context.lineWidth = 1.5;
-  const hollow = provenance === 1 || status === RUNNING;
+  const hollow = provenance === REPLAYED || status === RUNNING;
   context.setLineDash(status === RUNNING ? [3, 2] : []);
   if (hollow) context.strokeRect(x + 0.75, y + 0.75, Math.max(1, width - 1.5), height - 1.5);
   else context.fillRect(x, y, width, height);
   context.setLineDash([]);
-  if (provenance === 3) drawStripes(context, x, y, width, height, colours.back);
+  if (provenance === MOCKED) drawStripes(context, x, y, width, height, colours.back);
   if (width >= 13) {
     context.fillStyle = hollow ? colours.text : colours.letter;
     context.font = "600 10px system-ui, sans-serif";
@@ -102,9 +102,11 @@ function drawCell(context, cell, row, colours) {
     context.textBaseline = "middle";
     context.fillText(LETTERS[type] ?? "?", x + width / 2, y + height / 2 + 0.5);
   }
-  if (status === ERROR || status === DAMAGED) drawCross(context, cell.x + cell.width / 2, colours.error);
-  if (status === CANCELLED) drawTriangle(context, cell.x + cell.width / 2, colours.cancelled);
-  if (provenance === 2) drawDiamond(context, cell.x + cell.width / 2, colours.edited);
+  const middle = cell.x + cell.width / 2;
+  const [left, right] = provenance === EDITED && status !== OK ? [middle - 5, middle + 5] : [middle, middle];
+  if (status === ERROR || status === DAMAGED) drawCross(context, left, colours.error);
+  if (status === CANCELLED) drawTriangle(context, left, colours.cancelled);
+  if (provenance === EDITED) drawDiamond(context, right, colours.edited);
 }
 
 /** @param {CanvasRenderingContext2D} context @param {number} x @param {string} colour */

@@ -1,5 +1,5 @@
 // What the scrubber knows and decides, without a page.
-import { ERROR, PROVENANCES, STATUSES, TYPES } from "../shared/types.js";
+import { ERROR, LIVE, PROVENANCES, STATUSES, TYPES } from "../shared/types.js";
 
 /** @typedef {import("../shared/types.js").Row} Row */
 /** @typedef {import("../shared/types.js").Detail} Detail */
@@ -191,7 +191,7 @@ export function describe(frame, count, row, detail) {
     detail?.name ?? "",
     TYPES[row[0]] ?? "unknown type",
     STATUSES[row[1]] ?? "unknown status",
-    row[2] === 0 ? "" : (PROVENANCES[row[2]] ?? "unknown origin"),
+    row[2] === LIVE ? "" : (PROVENANCES[row[2]] ?? "unknown origin"),
     duration(row[5]),
   ];
   return words.filter((word) => word !== "").join(" · ");

@@ -3,7 +3,7 @@ import { selectionOf } from "../shared/bus.js";
 import { button, element, hideSavedView, icon, oncePerPaint } from "../shared/dom.js";
 import { keyHelp } from "../shared/help.js";
 import { save } from "../shared/kernel.js";
-import { CANCELLED, ERROR, RUNNING, TYPES } from "../shared/types.js";
+import { CANCELLED, EDITED, ERROR, MOCKED, REPLAYED, RUNNING, TYPES } from "../shared/types.js";
 import { WidgetView, showing } from "../shared/view.js";
 import { LANE, MARKS, OVERVIEW, drawCells, drawOverview, drawWindow, palette, prepare } from "./draw.js";
 import {
@@ -319,9 +319,9 @@ class ScrubberView extends WidgetView {
       ...(has((row) => row[1] === ERROR) ? [["vcr-mark-error", "failed"]] : []),
       ...(has((row) => row[1] === CANCELLED) ? [["vcr-mark-cancelled", "cancelled"]] : []),
       ...(has((row) => row[1] === RUNNING) ? [["vcr-swatch vcr-mark-running", "running"]] : []),
-      ...(has((row) => row[2] === 1) ? [["vcr-swatch vcr-mark-replayed", "replayed"]] : []),
-      ...(has((row) => row[2] === 2) ? [["vcr-mark-edited", "edited"]] : []),
-      ...(has((row) => row[2] === 3) ? [["vcr-swatch vcr-mark-mocked", "mocked"]] : []),
+      ...(has((row) => row[2] === REPLAYED) ? [["vcr-swatch vcr-mark-replayed", "replayed"]] : []),
+      ...(has((row) => row[2] === EDITED) ? [["vcr-mark-edited", "edited"]] : []),
+      ...(has((row) => row[2] === MOCKED) ? [["vcr-swatch vcr-mark-mocked", "mocked"]] : []),
     ];
     const text = entries.map(([, name]) => name).join(" ");
     if (this.legend.dataset.shown === text) return;

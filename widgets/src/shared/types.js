@@ -25,3 +25,5 @@ export const STATUSES = ["ok", "error", "running", "damaged", "cancelled"];
 /** What STATUSES say, by name. */
 export const [OK, ERROR, RUNNING, DAMAGED, CANCELLED] = [0, 1, 2, 3, 4];
 export const PROVENANCES = ["live", "replayed", "edited", "mocked"];
+/** What PROVENANCES say, by name. */
+export const [LIVE, REPLAYED, EDITED, MOCKED] = [0, 1, 2, 3];
