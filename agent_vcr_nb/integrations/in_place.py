@@ -154,11 +154,14 @@ def copied_keys(value: Any, own: Mapping[str, Any]) -> list[str]:
 
 
 def _is_copy(value: Any, given: Any) -> bool:
-    if value is given or type(value) is not type(given) or isinstance(value, _FIXED) or not _bytes(value):
+    if value is given or type(value) is not type(given) or isinstance(value, _FIXED):
         return False
-    if type(value) is dict and len(value) != len(given):
-        return any(_is_copy(item, given[key]) for key, item in value.items() if key in given)
-    return _bytes(value) == _bytes(given)
+    if type(value) is dict and any(_is_copy(item, given[key]) for key, item in value.items() if key in given):
+        return True
+    if isinstance(value, list | dict | set) and len(value) != len(given):
+        return False
+    printed = _bytes(value)
+    return printed is not None and printed == _bytes(given)
 
 
 def handed_on(value: Any, own: Mapping[str, Any], copied: Collection[str]) -> Any:
