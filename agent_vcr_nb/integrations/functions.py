@@ -88,7 +88,7 @@ class _Wrapping:
                     return await function(*args, **kwargs)
                 call = _Call(self, recorder, args, kwargs)
                 if call.step.returned:
-                    return call.served()
+                    return await call.served_later()
                 with call.step.running():
                     try:
                         value = await function(*call.args, **call.kwargs)
@@ -231,8 +231,15 @@ class _Call:
         return _AWAITED in call if call else self._awaits
 
     async def served_later(self) -> Any:
-        """Do as `served`, for who awaits it."""
-        return self.served()
+        """Do as `served`, for who awaits it: a step that had been cancelled waits until it is cancelled again."""
+        import asyncio
+
+        try:
+            return self.served()
+        except asyncio.CancelledError:
+            # At once it would come from the step itself, and asyncio.wait_for would not tell it as a TimeoutError.
+            await asyncio.sleep(2 * self.step.served_seconds + 1)
+            raise
 
     async def finish_later(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """Await what the step returned, and record that as its value."""
