@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,11 +46,11 @@ def align(a: Recording, b: Recording, *, ignore: Sequence[str] = ()) -> list[Fra
     States may differ at the places in `ignore` and inside them: JSON Pointers, in which ``*`` stands for any key or
     number, or names of top-level keys.
     """
-    one, other = Tape(a), Tape(b)
+    one, other = Tape(a, _forked_from(b, a)), Tape(b, _forked_from(a, b))
     ignored = [_tokens(path) for path in ignore]
     pairs = []
     seen: set[int] = set()
-    for number, head in enumerate(one.heads):
+    for number, head in _of_the_run(one):
         match = _match(one, number, other)
         if match is not None:
             seen.add(match)
@@ -60,7 +60,7 @@ def align(a: Recording, b: Recording, *, ignore: Sequence[str] = ()) -> list[Fra
             pairs.append(_damaged(one, number, other, match))
         else:
             pairs.append(_compared(one, number, other, match, ignored))
-    for number, head in enumerate(other.heads):
+    for number, head in _of_the_run(other):
         if number not in seen and head is not None:
             pairs.append(FramePair(other.key(number), other.name(number), None, number, "only_b"))
         elif number not in seen:
@@ -68,9 +68,22 @@ def align(a: Recording, b: Recording, *, ignore: Sequence[str] = ()) -> list[Fra
     return pairs
 
 
+def _forked_from(fork: Recording, parent: Recording) -> int | None:
+    """Return the frame of `parent` that `fork` was made at, or None: of several processes one is its parent's run."""
+    frame = fork.header.get("forked_from_frame")
+    if fork.header.get("parent_session_id") != parent.session_id or not isinstance(frame, int):
+        return None
+    return frame if 0 <= frame < len(parent) else None
+
+
+def _of_the_run(tape: Tape) -> Iterator[tuple[int, dict[str, Any] | None]]:
+    """Give the frames that this run recorded, damaged ones included."""
+    return ((number, head) for number, head in enumerate(tape.heads) if number not in tape.elsewhere)
+
+
 def _match(one: Tape, number: int, other: Tape) -> int | None:
     """Return the frame of the other run that is the same step: of the same key, or else one beside damage."""
-    beside = number if number < len(other.heads) else None
+    beside = number if number < len(other.heads) and number not in other.elsewhere else None
     if one.heads[number] is not None:
         found = other.find(one.key(number))
         return beside if found is None and beside is not None and other.heads[beside] is None else found

@@ -9,6 +9,7 @@ from agent_vcr_nb.core.encoding import TAG, Json
 from agent_vcr_nb.core.errors import FrameNotFoundError, RecordingError
 from agent_vcr_nb.core.frame import Status
 from agent_vcr_nb.core.journal import SCHEMA, line_is_whole
+from agent_vcr_nb.core.processes import told
 from agent_vcr_nb.core.segment import Segment
 
 if TYPE_CHECKING:
@@ -18,7 +19,10 @@ __all__ = ["check_integrity"]
 
 
 def check_integrity(player: VCRPlayer) -> dict[str, Any]:
-    """Return ``{ok, issues, frame_count, skipped_lines, running, session_id}``; raises nothing for a damaged file."""
+    """Return ``{ok, issues, frame_count, skipped_lines, running, processes, session_id}``; raises nothing for damage.
+
+    ``processes`` tells what each of several processes recorded, and is empty where it was one.
+    """
     recording = player.recording
     player.refresh()
     issues: list[str] = []
@@ -49,6 +53,7 @@ def _report(player: VCRPlayer, issues: list[str], running: int) -> dict[str, Any
         "frame_count": len(player),
         "skipped_lines": sum(len(segment.bad) for segment in player.recording.segments),
         "running": running,
+        "processes": told(player.recording),
         "session_id": player.session_id,
     }
 

@@ -124,7 +124,7 @@ class Script:
 
     def __vcr_replay__(self, tape: Tape) -> Iterator[Callable[[], Any]]:
         """Yield what runs the program again, once for each time that it was recorded."""
-        for began in (0, *(int(line["frames"]) for line in tape.recording.others(RUN))):
+        for began in (0, *(int(line["frames"]) for line in tape.lines(RUN))):
             if began < len(tape.heads):
                 yield partial(_run_to_its_end, _command(tape, began))
 
@@ -168,9 +168,9 @@ def _command(tape: Tape, frame: int) -> list[str]:
 
 def _run_of(tape: Tape, target: int) -> int:
     """Return the frame with which the run of the program began that `target` is of: a session may hold several."""
-    ends = [int(end["frames"]) for end in tape.recording.others("end") if isinstance(end.get("frames"), int)]
-    ends += [int(line["frames"]) for line in tape.recording.others(RUN)]
-    return max((frames for frames in ends if frames <= target), default=0)
+    ends = [int(end["frames"]) for end in tape.lines("end") if isinstance(end.get("frames"), int)]
+    ends += [int(line["frames"]) for line in tape.lines(RUN)]
+    return max((frames for frames in ends if frames <= target), default=tape.first)
 
 
 def run_script(command: Sequence[str]) -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from agent_vcr_nb.core.journal import session_path
@@ -76,6 +80,7 @@ def build_agent(model: ScriptedModel) -> Callable[[State], State]:
 class DemoShown:
     """What the demo did."""
 
+    directory: Path
     session_id: str
     resumed: ResumedRun
     first_calls: tuple[str, ...]
@@ -93,9 +98,12 @@ class DemoShown:
 
     def text(self) -> str:
         """Return how to go on."""
+        files = " and ".join(f"{self.directory / name}.vcr" for name in (self.session_id, self.resumed.session_id))
+        # In an environment that is not activated the shell does not find it.
+        vcr = "vcr" if shutil.which("vcr") else os.path.relpath(Path(sys.executable).with_name("vcr"))
         return (
-            f"\nThe sessions are plain JSON lines: {self.session_id}.vcr and {self.resumed.session_id}.vcr\n"
-            f"Look around:    vcr show {self.session_id} 7    vcr when {self.session_id} database\n"
+            f"\nThe sessions are plain JSON lines: {files}\n"
+            f"Look around:    {vcr} show {self.session_id} {FAILS_AT}    {vcr} when {self.session_id} database\n"
             "In JupyterLab:  make lab, then open notebooks/01_change_the_past.ipynb"
         )
 
@@ -137,7 +145,7 @@ def demo(place: Place) -> DemoShown:
     say("5. The fork knows where it comes from", dag(place, session).text())
     say("6. Where the two runs part", diff(place, session, resumed.session_id).text())
     say("7. What the fork cost, and what the recording saved", ledger(place, resumed.session_id).text())
-    return DemoShown(session, resumed, first_calls, second_calls)
+    return DemoShown(place.directory, session, resumed, first_calls, second_calls)
 
 
 def _free_id(place: Place) -> str:

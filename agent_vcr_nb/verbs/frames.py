@@ -109,7 +109,7 @@ def show(place: Place, session: str | None = None, frame: int | None = None) -> 
         from agent_vcr_nb.core.resume import can_resume  # brings asyncio, which a list does not need
 
         player.recording.place(frame)
-        resumable, reason = can_resume(Tape(player.recording), frame)
+        resumable, reason = can_resume(Tape(player.recording, frame), frame)
         return FrameShown(frame_payload(player, frame), resumable, reason)
     return Timeline(session_payload(player), [frame_summary(player, n) for n in range(len(player))])
 

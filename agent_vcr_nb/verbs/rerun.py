@@ -69,7 +69,7 @@ def record(place: Place, command: Sequence[str], *, session: str | None = None, 
     went_on = session is not None and session_path(place.directory, session).exists()
     started = recorder.start_session(session, metadata={"command": command_kept}, tags=list(tag))
     if went_on:
-        recorder.note(RUN, {"frames": len(Recording(place.path(started.session_id))), "command": command_kept})
+        recorder.note(RUN, {"frames": recorder.next_number, "command": command_kept})
     running = set(threading.enumerate())
     code = 0
     try:
@@ -201,7 +201,7 @@ def resume_run(
         volatile=volatile,
     )
     install()
-    allowed, why = can_resume(Tape(recording), frame)
+    allowed, why = can_resume(Tape(recording, frame), frame)
     if not allowed:
         raise CannotResumeError(f"{recording.session_id} frame {frame} cannot be resumed: {why}")
     runner = find_agent(place, agent, recording, frame)
@@ -252,6 +252,8 @@ class Forked:
     session_id: str
     parent: str
     frame: int
+    pending: int
+    """Number in the new session of the step that has not run; another one where the parent had several processes."""
     edit: list[dict[str, Any]]
     exit_code: int = 0
 
@@ -263,7 +265,7 @@ class Forked:
         """Return what was made and how to run it."""
         lines = [f"{paint(self.session_id, 'bold')}: forked from {self.parent} before frame {self.frame}, not run"]
         lines += [f"  {paint('edit', 'magenta')} {edited(operation)}" for operation in self.edit]
-        lines.append(f"  run it with: vcr resume {self.session_id} {self.frame}")
+        lines.append(f"  run it with: vcr resume {self.session_id} {self.pending}")
         return "\n".join(lines)
 
 
@@ -283,10 +285,10 @@ def fork(
     child = fork_recording(
         recording.path, frame, new_id, overrides=overrides, patch=operations, reason=reason, pending=True
     )
-    session_made = child.get_session()
+    session_made, pending = child.get_session(), child.next_number - 1
     child.close()
     edit = session_made.edit if session_made else []
-    return Forked(session_made.session_id if session_made else "", recording.session_id, frame, edit)
+    return Forked(session_made.session_id if session_made else "", recording.session_id, frame, pending, edit)
 
 
 def _edit(

@@ -45,7 +45,7 @@ class SessionList:
                 "" if info.tokens is None else f"{info.tokens:,}",
                 (info.created_at or "")[:19].replace("T", " "),
                 f"{info.parent_session_id} before {info.forked_from_frame}" if info.parent_session_id else "",
-                info.problem or " ".join(info.tags),
+                info.problem or " ".join(map(str, info.tags)),
             )
             for info in self.sessions
         ]
@@ -87,6 +87,9 @@ class Verified:
             running = f", {report['running']} not ended" if report["running"] else ""
             lines.append(f"{report['session_id']}: {verdict}, {counted(report['frame_count'], 'frame')}{running}")
             lines += [f"  {issue}" for issue in report["issues"]]
+            if report["processes"]:
+                lines.append(f"  recorded by {len(report['processes'])} processes at once, shown by time:")
+                lines += [f"    {told}" for told in report["processes"]]
         return "\n".join(lines) or "no sessions"
 
 

@@ -249,6 +249,21 @@ def test_demo_serves_seven_frames_and_asks_the_model_three_times(in_tmp, vcr_jso
     assert told["model_calls_of_the_resume"] == ["review", "document", "release"]
 
 
+def test_what_the_demo_says_to_do_next_works_where_vcr_is_not_on_the_path(in_tmp):
+    bare = {**os.environ, "PATH": "/usr/bin:/bin", "COLUMNS": "400"}
+    told = run_vcr("demo", env=bare).stdout
+    assert "served from the recording, not executed: 7 steps (frames 0-6)" in told
+    for path in re.findall(r"\S+\.vcr\b", told):
+        assert Path(path).is_file()
+    commands = re.search(r"^Look around: +(\S+ show .*?)    (\S+ when .*)$", told, re.M).groups()
+    shown, when = (
+        subprocess.run(line, shell=True, env=bare, capture_output=True, text=True, timeout=60, check=True).stdout
+        for line in commands
+    )
+    assert "the database 'mongodb' is not one of" in shown
+    assert "mongodb" in when
+
+
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
 def test_every_verb_has_help_with_an_example(verb, vcr):
     code, out, _ = vcr(verb.name, "--help")
