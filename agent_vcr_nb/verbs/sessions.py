@@ -55,7 +55,9 @@ class SessionList:
 def ls(place: Place, *, tag: Sequence[str] = (), outcome: str | None = None, limit: int | None = None) -> SessionList:
     """List the sessions, the newest first: those with all of these tags and this outcome, at most `limit`."""
     found = (session_info(place.directory / f"{name}{SUFFIX}") for name in session_ids(place.directory))
-    wanted = (info for info in found if set(tag) <= set(info.tags) and (outcome is None or info.outcome == outcome))
+    wanted = (
+        info for info in found if all(one in info.tags for one in tag) and (outcome is None or info.outcome == outcome)
+    )
     chosen = list(islice(wanted, limit))
     return SessionList(place.directory, chosen, chosen_from=bool(tag or outcome))
 
