@@ -41,7 +41,7 @@ def trace_of(session: dict[str, Any], frames: list[dict[str, Any]]) -> dict[str,
         "openinference.span.kind": "AGENT",
         "vcr.parent_session_id": session["parent_session_id"],
         "vcr.forked_from_frame": session["forked_from_frame"],
-        "vcr.tags": ", ".join(session["tags"]) or None,
+        "vcr.tags": ", ".join(map(str, session["tags"])) or None,
     }
     root = {
         "traceId": _trace_id(name),
