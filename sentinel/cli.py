@@ -127,11 +127,11 @@ def watch(target: Path) -> int:
     left: dict[str, set[tuple[str, str]]] = {}
     with suppress(KeyboardInterrupt):
         for result in changes(sentinel, target):
-            clean = "nothing new to fix" if (sentinel.root / result.path).exists() else "deleted"
-            click.echo(result.feedback(sentinel.config.feedback) or f"[sentinel] {plain(result.path)}: {clean}")
             caused = {(item.rule, item.symbol) for item in result.caused}
             present = {(item.rule, item.symbol) for item in result.findings}
             left[result.path] = caused | (left.get(result.path, set()) & present)
+            clean = "nothing new to fix" if (sentinel.root / result.path).exists() else "deleted"
+            click.echo(result.feedback(sentinel.config.feedback) or f"[sentinel] {plain(result.path)}: {clean}")
     return 1 if any(left.values()) else 0
 
 

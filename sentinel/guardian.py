@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from sentinel import config as configuration
 from sentinel.config import Config
@@ -37,7 +37,8 @@ class Sentinel:
     """Guards the code that an agent writes.
 
     Args:
-        recorder: gets a frame for every check that finds or fixes something; None keeps no audit trail.
+        recorder: gets a frame for every check that finds or fixes something; None keeps no audit trail. One without
+            a session is given one; one that was closed gets no more frames.
         config: thresholds; None reads ``[tool.sentinel]`` of the project.
         root: the project's folder; None finds it from the working directory.
         on_result: called with every result of a check.
@@ -55,7 +56,7 @@ class Sentinel:
         if not self.root.is_dir():
             raise UsageError(f"{self.root} is no folder: expected the root of the project to guard")
         self.config = configuration.load(self.root) if config is None else config
-        self.recorder = recorder
+        self.recorder = _checked(recorder)
         self.on_result = on_result
         self.project = Project(self.root, self.config)
         self._indexed = False
@@ -201,7 +202,7 @@ class Sentinel:
 
     def _record(self, result: CheckResult) -> None:
         """The audit trail: what was found and what was fixed, as a frame."""
-        if self.recorder is None or not (result.caused or result.fixed):
+        if self.recorder is None or not (result.findings or result.fixed):
             return
         output = {
             "findings": [finding.to_dict() for finding in result.findings],
@@ -209,7 +210,28 @@ class Sentinel:
             "fixed": [finding.to_dict() for finding in result.fixed],
             "clean": result.clean,
         }
-        self.recorder.record_step("sentinel", {"path": result.path}, output, frame_type="checkpoint")
+        recorder = _recorder_here(self.recorder)
+        if recorder is not None:
+            recorder.record_step("sentinel", {"path": result.path}, output, frame_type="checkpoint")
+
+
+def _checked(recorder: Any) -> Any:
+    recorder = getattr(recorder, "sync", recorder)  # an AsyncVCRRecorder: its own calls would have to be awaited
+    if recorder is not None and not callable(getattr(recorder, "record_step", None)):
+        raise UsageError(f"recorder is of type {type(recorder).__name__}: expected a VCRRecorder, or None")
+    return recorder
+
+
+def _recorder_here(recorder: Any) -> Recorder | None:
+    """The recorder of the session that a finding belongs to; None when that is over.
+
+    Of a VCRRecorder: while a run is resumed, findings belong to the new session.
+    """
+    if not hasattr(recorder, "here"):
+        return cast("Recorder", recorder)
+    if recorder.here() is None and recorder.get_session() is None:
+        recorder.start_session()
+    return cast("Recorder | None", recorder.here())
 
 
 _COLUMNS = (*Finding.__dataclass_fields__, "key")

@@ -62,6 +62,7 @@ class Project:
             facts = analyse(document, self.config, earlier.cache() if earlier else None, whole=whole)
             if facts.problem is not None:
                 # The file is broken for now: what stood in it stays known until it parses again.
+                self.index.files.setdefault(path, FileRecord(known=before))
                 now = tuple(self._place(facts, []))
                 return self._result(path, before, now, remember=False)
             self.facts[path] = facts
@@ -195,16 +196,21 @@ class Project:
         with _collector_paused():
             checked: list[FileFacts] = []
             for facts in _analyse_all(todo, self.config, processes):
+                path = facts.document.path
                 if facts.problem is None:
                     self._index(facts)
+                else:
+                    # Seen, so that a sweep by another process does not take it for new.
+                    before = self._before(path)
+                    self.index.files.setdefault(path, FileRecord(known=before))
                 checked.append(facts)
             for facts in checked:
                 path = facts.document.path
-                record = self.index.files.get(path)
-                entries = [self.index.entries[number] for number in record.ids] if record else []
-                found = tuple(self._place(facts, entries))
+                record = self.index.files[path]
+                entries = [self.index.entries[number] for number in record.ids]
+                found = tuple(self._place(facts, [] if facts.problem else entries))
                 self.findings[path] = found
-                if record is not None:
+                if facts.problem is None:
                     record.known = [Known.of(item) for item in found]
 
     def forget(self, path: str) -> list[CheckResult]:
@@ -290,7 +296,10 @@ def _analyse_lean(items: list[tuple[Path, str]], config: Config) -> list[FileFac
     gc.disable()
     lean = []
     for item in items:
-        facts = _analyse_one(item, config)
+        try:
+            facts = _analyse_one(item, config)
+        except FileNotFoundError:  # deleted since it was listed
+            continue
         for chunk in facts.chunks:
             chunk.text = ""
         facts.document = replace(facts.document, text="")

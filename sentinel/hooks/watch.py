@@ -36,7 +36,6 @@ def changes(sentinel: Sentinel, folder: Path, stop: threading.Event | None = Non
         "debounce": 100,
         "step": 20,
         "rust_timeout": 200,
-        "raise_interrupt": False,
         # Its own filter looks at every part of the path: a project anywhere below `.venv` or `.tox` would not be seen.
         "watch_filter": None,
         "yield_on_timeout": True,

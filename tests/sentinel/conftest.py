@@ -1,11 +1,16 @@
 """A project to guard, and how a hook's process is run in it."""
 
+import contextlib
+import io
 import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+
+from sentinel import cli
 
 SCRIPT = str(Path(sys.executable).parent / "sentinel")
 ORIGINAL = """def load(path, limit):
@@ -34,12 +39,27 @@ def project(tmp_path, monkeypatch):
     return root
 
 
-def run_hook(document, agent="claude-code", **given):
-    """What the hook's process answers to an event, or to a text that is none."""
+class Answer(NamedTuple):
+    """What a hook ends with."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def run_hook(document, agent="claude-code", cwd="."):
+    """What the command answers to an event, or to a text that is none; in this process, for it is quicker."""
     text = document if isinstance(document, (str, bytes)) else json.dumps(document)
-    data = text.encode() if isinstance(text, str) else text
-    done = subprocess.run([SCRIPT, "hook", agent], input=data, capture_output=True, check=False, **given)
-    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+    stdin = io.TextIOWrapper(io.BytesIO(text.encode() if isinstance(text, str) else text))
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.chdir(cwd), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        before, sys.stdin = sys.stdin, stdin
+        try:
+            with pytest.raises(SystemExit) as ended:
+                cli.main(["hook", agent])
+        finally:
+            sys.stdin = before
+    return Answer(ended.value.code, out.getvalue(), err.getvalue())
 
 
 def event_of(root, name, event, **given):
@@ -53,3 +73,10 @@ def event_of(root, name, event, **given):
 def hook(root, name, event, **given):
     """What the hook of Claude Code answers to an event about a file of the project."""
     return run_hook(event_of(root, name, event, **given))
+
+
+def hook_process(root, name, event, **given):
+    """The same by a process of its own, as an agent runs it."""
+    document = json.dumps(event_of(root, name, event, **given))
+    done = subprocess.run([SCRIPT, "hook", "claude-code"], input=document, capture_output=True, text=True, check=False)
+    return Answer(done.returncode, done.stdout, done.stderr)

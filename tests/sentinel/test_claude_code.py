@@ -1,4 +1,4 @@
-"""The hook protocol of Claude Code, event by event, each answered by a process of its own."""
+"""The hook protocol of Claude Code, event by event."""
 
 import json
 import re
@@ -8,16 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.sentinel.conftest import DEBT, ORIGINAL, SCRIPT, event_of, hook, run_hook
+from tests.sentinel.conftest import DEBT, ORIGINAL, SCRIPT, event_of, hook, hook_process, run_hook
 
 
 def test_claude_code_is_told_what_its_write_left_and_exits_0_when_corrected(project):
     (project / "new.py").write_text(ORIGINAL.replace("load", "read_rows"))
-    done = hook(project, "new.py", "PostToolUse")
+    done = hook_process(project, "new.py", "PostToolUse")
     assert done.returncode == 2
     assert "load() already exists in io.py:1 - reuse it: delete this copy and import it" in done.stderr
     (project / "new.py").write_text("from io import load\n\nprint(load)\n")
-    done = hook(project, "new.py", "PostToolUse")
+    done = hook_process(project, "new.py", "PostToolUse")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
@@ -137,7 +137,6 @@ def test_the_settings_work_as_they_are_printed(project):
     assert happens(event_of(project, "", "Stop", stop_hook_active=False)) == 2
 
 
-@pytest.mark.slow
 def test_what_changed_between_two_sessions_is_not_held_against_the_agent(project):
     assert hook(project, "", "SessionStart", source="startup").returncode == 0
     (project / "mine.py").write_text("def mine(a=[]):\n    return a\n")
@@ -147,6 +146,16 @@ def test_what_changed_between_two_sessions_is_not_held_against_the_agent(project
     assert hook(project, "", "SessionStart", source="compact").returncode == 0
     done = hook(project, "", "Stop")
     assert (done.returncode, "its()" in done.stderr, "mine()" in done.stderr) == (2, True, False)
+
+
+def test_a_file_that_was_broken_before_is_held_against_no_agent_and_one_it_leaves_broken_is(project):
+    (project / "broken.py").write_text("def f(:\n")
+    assert hook(project, "", "SessionStart", source="startup").returncode == 0
+    assert hook(project, "", "Stop").returncode == 0
+    (project / "broken.py").write_text("# looked at\ndef f(:\n")
+    done = hook(project, "broken.py", "PostToolUse")
+    assert (done.returncode, "broken.py:2 critical syntax-error" in done.stderr) == (2, True)
+    assert hook(project, "", "Stop").returncode == 0
 
 
 def test_a_stop_tells_five_at_most_over_all_files_the_worst_first(project):
@@ -178,15 +187,15 @@ def test_the_project_is_found_where_the_agent_has_changed_its_folder(project, mo
 
 @pytest.mark.slow
 def test_hooks_that_run_at_the_same_time_each_answer_for_their_file(project):
-    assert hook(project, "", "SessionStart", source="startup").returncode == 0
+    assert hook_process(project, "", "SessionStart", source="startup").returncode == 0
     names = [f"c{number}.py" for number in range(8)]
     for name in names:
         (project / name).write_text(f"def {name[:2]}(a=[]):\n    return a\n")
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda name: hook(project, name, "PostToolUse"), names))
+        answers = list(pool.map(lambda name: hook_process(project, name, "PostToolUse"), names))
     assert [done.returncode for done in answers] == [2] * 8
     assert all(f"{name[:2]}()" in done.stderr for name, done in zip(names, answers, strict=True))
-    assert hook(project, "", "Stop").returncode == 0  # none forgot what another had told
+    assert hook_process(project, "", "Stop").returncode == 0  # none forgot what another had told
 
 
 def test_a_file_too_large_to_be_code_is_said_to_be_unchecked_in_no_time(project):

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import pytest
 
 from sentinel import SentinelError, UsageError, client
-from tests.sentinel.conftest import ORIGINAL, SCRIPT, hook, run_hook
+from tests.sentinel.conftest import ORIGINAL, SCRIPT, hook, hook_process, run_hook
 
 
 @contextmanager
@@ -41,7 +41,7 @@ def daemon(project):
 
 def test_a_daemon_answers_the_hook_and_refuses_a_second_one(daemon):
     (daemon / "new.py").write_text(ORIGINAL)
-    done = hook(daemon, "new.py", "PostToolUse")
+    done = hook_process(daemon, "new.py", "PostToolUse")
     assert (done.returncode, "already exists in io.py:1" in done.stderr) == (2, True)
     event = {"tool_name": "Write", "tool_input": {"file_path": str(daemon / "new.py")}}
     assert client.ask(daemon, {"hook": "claude-code", "event": event}) == {"code": 0, "text": ""}
@@ -49,12 +49,14 @@ def test_a_daemon_answers_the_hook_and_refuses_a_second_one(daemon):
     assert (second.returncode, "is running already" in second.stderr) == (2, True)
 
 
+@pytest.mark.slow
 def test_the_daemon_sees_that_the_original_is_gone(daemon):
     (daemon / "io.py").unlink()
     (daemon / "new.py").write_text(ORIGINAL)
     assert hook(daemon, "new.py", "PostToolUse").returncode == 0
 
 
+@pytest.mark.slow
 def test_no_other_user_can_ask_the_daemon(daemon):
     path = client.socket_path(daemon)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -86,6 +88,7 @@ def test_a_daemon_that_is_told_to_end_removes_its_socket(project, number):
     assert not client.socket_path(project).exists()
 
 
+@pytest.mark.slow
 def test_a_daemon_goes_by_the_configuration_as_it_is_now(daemon):
     (daemon / "new.py").write_text("def f(a, b, c):\n    return a, b, c\n")
     assert hook(daemon, "new.py", "PostToolUse").returncode == 0
@@ -113,10 +116,11 @@ def test_a_daemon_answers_several_hooks_at_a_time(daemon):
     for name in names:
         (daemon / name).write_text(f"def {name[:2]}(a=[]):\n    return a\n")
     with ThreadPoolExecutor(6) as pool:
-        answers = list(pool.map(lambda name: hook(daemon, name, "PostToolUse"), names))
+        answers = list(pool.map(lambda name: hook_process(daemon, name, "PostToolUse"), names))
     assert all(f"{name[:2]}()" in done.stderr for name, done in zip(names, answers, strict=True))
 
 
+@pytest.mark.slow
 def test_the_hook_of_openhands_is_answered_by_the_daemon_too(daemon):
     given = {"command": "create", "path": str(daemon / "new.py"), "file_text": ORIGINAL}
     event = {"event_type": "PreToolUse", "tool_name": "file_editor", "tool_input": given, "working_dir": str(daemon)}
@@ -147,13 +151,13 @@ def test_a_daemon_that_ends_before_it_answers_is_as_none(project):
         assert asked.result(20) is None
 
 
-@pytest.mark.parametrize("line", [b"x\n", b"[]\n", b'{"hook":"guess"}\n', b'{"hook":"claude-code","event":[]}\n'])
-def test_a_request_that_is_none_is_answered_with_what_is_wrong(daemon, line):
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(str(client.socket_path(daemon)))
-        connection.sendall(line)
-        answer = json.loads(connection.makefile().readline())
-    assert set(answer) == {"error"}
+@pytest.mark.slow
+def test_a_request_that_is_none_is_answered_with_what_is_wrong(daemon):
+    for line in (b"x\n", b"[]\n", b'{"hook":"guess"}\n', b'{"hook":"claude-code","event":[]}\n'):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(client.socket_path(daemon)))
+            connection.sendall(line)
+            assert set(json.loads(connection.makefile().readline())) == {"error"}
     assert client.ask(daemon, {"hook": "claude-code", "event": {}}) == {"code": 0, "text": ""}
 
 
