@@ -58,9 +58,14 @@ def find_root(start: Path) -> Path:
     """The nearest folder upwards with pyproject.toml or .git; without one, the folder of ``start`` itself."""
     folder = start.resolve() if start.is_dir() else start.resolve().parent
     for candidate in (folder, *folder.parents):
-        if (candidate / "pyproject.toml").is_file() or (candidate / ".git").exists():
+        if is_project(candidate):
             return candidate
     return folder
+
+
+def is_project(folder: Path) -> bool:
+    """True for a folder that says of itself that it is a project's."""
+    return (folder / "pyproject.toml").is_file() or (folder / ".git").exists()
 
 
 def name_for(root: Path) -> str:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from sentinel.catalogue import RULES
+from sentinel.catalogue import RULES, name_of
 from sentinel.client import find_root as find_root
+from sentinel.client import is_project as is_project
 from sentinel.errors import ConfigError
 
 BASELINE_NAME = ".sentinel-baseline.json"
@@ -57,11 +58,9 @@ def rule_name(name: str) -> str:
     Raises:
         ConfigError: no rule is called so; the message names the nearest.
     """
-    if name in RULES:
-        return name
-    for rule in RULES.values():
-        if rule.code and rule.code.lower() == name.lower():
-            return rule.name
+    known = name_of(name)
+    if known is not None:
+        return known
     near = difflib.get_close_matches(name, list(RULES), n=1, cutoff=0.4)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise ConfigError(f"no rule is called {name!r}: {hint}`sentinel rules` lists them all")
