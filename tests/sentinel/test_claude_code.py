@@ -5,7 +5,6 @@ import os
 import pty
 import re
 import subprocess
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -200,12 +199,10 @@ def test_hooks_that_run_at_the_same_time_each_answer_for_their_file(project):
     assert hook_process(project, "", "Stop").returncode == 0  # none forgot what another had told
 
 
-def test_a_file_too_large_to_be_code_is_said_to_be_unchecked_in_no_time(project):
+def test_a_file_too_large_to_be_code_is_said_to_be_unchecked(project):
     (project / "data.py").write_text("X = [\n" + "1234567,\n" * 400_000 + "]\n")
-    began = time.monotonic()
     done = hook(project, "data.py", "PostToolUse")
     assert (done.returncode, "larger than 2,000,000 bytes" in done.stderr) == (2, True)
-    assert time.monotonic() - began < 5
 
 
 def test_a_secret_is_not_told_again_and_what_an_agent_names_stays_short_and_on_its_line(project):

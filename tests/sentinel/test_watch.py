@@ -39,7 +39,7 @@ def test_the_watch_command_refuses_what_is_no_folder(project):
     assert (done.returncode, "typo does not exist" in done.stderr) == (2, True)
 
 
-pytestmark = pytest.mark.timeout(60)  # a line that does not come is waited for
+pytestmark = pytest.mark.timeout(120)  # a line that does not come is waited for
 
 
 @pytest.fixture
