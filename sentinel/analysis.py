@@ -109,7 +109,8 @@ class ChunkAnalysis:
         body_hash = self._body_hash(node.name, line, end)
         is_method = scope.parent is not None and scope.parent.kind == "class"
         parameters = _parameters(node, is_method)
-        for rule, value, limit, message in _over(scope, node, end - line + 1, parameters, self.config):
+        lines = end - line + 1 - _docstring_lines(node)
+        for rule, value, limit, message in _over(scope, node, lines, parameters, self.config):
             self._add(rule, line, end, head, scope.qualname, message, value, limit, body_hash)
         self._unused(scope)
         stub = _is_stub(node, scope, "\n".join(self.lines[line - 1 : end]))
@@ -117,10 +118,7 @@ class ChunkAnalysis:
             message = f"{node.name}() is left empty - write it or delete it"
             self._add("stub-left", line, end, head, scope.qualname, message, body_hash=body_hash)
         mark = fingerprint(node) if is_candidate(node) else None
-        is_async = isinstance(node, ast.AsyncFunctionDef)
-        fact = FunctionFact(
-            node.name, scope.qualname, line, end, head, body_hash, is_method, is_async, parameters, mark
-        )
+        fact = FunctionFact(node.name, scope.qualname, line, end, head, body_hash, is_method, parameters, mark)
         self.functions.append(fact)
 
     def _body_hash(self, name: str, line: int, end: int) -> str:
@@ -195,6 +193,16 @@ def _over(
         limit = getattr(config, setting)
         if value > limit:
             yield rule, float(value), float(limit), f"{node.name}() {text.format(value, limit)}"
+
+
+def _docstring_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines of a docstring: a function that is well described is not longer for that."""
+    first = node.body[0]
+    if not (
+        isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
+    ):
+        return 0
+    return (first.end_lineno or first.lineno) - first.lineno + 1
 
 
 def _parameters(node: ast.FunctionDef | ast.AsyncFunctionDef, is_method: bool) -> int:

@@ -26,6 +26,8 @@ class Fingerprint:
     statements: int
     control: int
     """Branches, loops and handlers: 0 for a plain list of calls."""
+    is_async: bool
+    """True when it awaits, or defines a function that does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,6 @@ class FunctionFact:
     """First decorator's line and last line of the signature: where a comment can silence the function."""
     body_hash: str
     is_method: bool
-    is_async: bool
     parameters: int
     fingerprint: Fingerprint | None
     """None for functions that nobody can reuse: trivial, abstract, overloads, setters."""

@@ -43,14 +43,15 @@ _CONTROL = (
     ast.IfExp,
     ast.comprehension,
 )
+_ASYNC = (ast.Await, ast.AsyncFor, ast.AsyncWith)
 _fields: dict[type, tuple[tuple[str, bool], ...]] = {}
 _token_ids: dict[str, int] = {}
 
 
-class _Tokens:
-    """The token list of one function and where its names and constants stand."""
+class Tokens:
+    """The token list of one function; ``names`` and ``constants`` are positions in ``out``."""
 
-    __slots__ = ("constants", "control", "locals", "names", "out", "statements")
+    __slots__ = ("awaits", "constants", "control", "locals", "names", "out", "statements")
 
     def __init__(self) -> None:
         self.out: list[Any] = []
@@ -59,6 +60,7 @@ class _Tokens:
         self.locals: set[str] = set()
         self.statements = 0
         self.control = 0
+        self.awaits = False
 
 
 def fingerprint(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Fingerprint | None:
@@ -66,16 +68,16 @@ def fingerprint(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Fingerprint
     tokens = _tokens(function)
     if len(tokens.out) < MIN_TOKENS or tokens.statements < 2:
         return None
-    return from_tokens(tokens.out, tokens.names, tokens.constants, tokens.locals, tokens.statements, tokens.control)
+    tokens.awaits |= isinstance(function, ast.AsyncFunctionDef)
+    return from_tokens(tokens)
 
 
-def from_tokens(
-    out: list[Any], names: list[int], constants: list[int], local: set[str], statements: int, control: int
-) -> Fingerprint:
-    """Hash tokens; ``names`` and ``constants`` are positions in ``out``, which is changed.
+def from_tokens(tokens: Tokens) -> Fingerprint:
+    """Hash tokens, which are changed.
 
     Constants may be any object: 1, 1.0 and True are kept apart by their repr.
     """
+    out, names, constants, local = tokens.out, tokens.names, tokens.constants, tokens.locals
     for position in constants:
         out[position] = repr(out[position])
     exact = _hash(out)
@@ -92,7 +94,16 @@ def from_tokens(
         if text not in ("True", "False", "None"):
             kind = "#s" if text[0] in "'\"" else "#b" if text[:2] in ("b'", 'b"') else "#n"
             renamed[position] = out[position] = kind
-    return Fingerprint(exact, renamed_hash, _hash(renamed), _shingles(out), len(out), statements, control)
+    return Fingerprint(
+        exact,
+        renamed_hash,
+        _hash(renamed),
+        _shingles(out),
+        len(out),
+        tokens.statements,
+        tokens.control,
+        tokens.awaits,
+    )
 
 
 def _hash(tokens: list[str]) -> int:
@@ -121,9 +132,9 @@ def _fields_of(kind: Any) -> tuple[tuple[str, bool], ...]:
     return found
 
 
-def _tokens(function: ast.FunctionDef | ast.AsyncFunctionDef) -> _Tokens:
+def _tokens(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Tokens:
     """Write the function down as tokens; an explicit stack, as an expression can be 20,000 terms deep."""
-    tokens = _Tokens()
+    tokens = Tokens()
     out, names, constants, local = tokens.out, tokens.names, tokens.constants, tokens.locals
     stack: list[Any] = ["}", *reversed(function.body), function.args]
     pop, push, emit = stack.pop, stack.append, out.append
@@ -160,7 +171,7 @@ def _tokens(function: ast.FunctionDef | ast.AsyncFunctionDef) -> _Tokens:
     return tokens
 
 
-def _expand(node: Any, kind: Any, tokens: _Tokens, stack: list[Any]) -> None:
+def _expand(node: Any, kind: Any, tokens: Tokens, stack: list[Any]) -> None:
     """Push what a node consists of, last part first."""
     if kind is ast.Expr:
         if type(node.value) is ast.Constant and type(node.value.value) is str:
@@ -180,11 +191,14 @@ def _expand(node: Any, kind: Any, tokens: _Tokens, stack: list[Any]) -> None:
             return
         if kind is ast.FunctionDef or kind is ast.AsyncFunctionDef:
             tokens.locals.add(node.name)
+            tokens.awaits |= kind is ast.AsyncFunctionDef
             tokens.out.append("def")
             stack += ("}", *reversed(node.body), node.args)
             return
     if isinstance(node, _CONTROL):
         tokens.control += 1
+    if kind in _ASYNC:
+        tokens.awaits = True
     tokens.out.append(kind.__name__)
     for name, is_block in _fields.get(kind) or _fields_of(kind):
         value = getattr(node, name, None)

@@ -38,7 +38,6 @@ class Entry:
     """Order of first appearance: of two alike, the younger is the copy. An edit makes it no younger."""
     body_hash: str
     is_method: bool
-    is_async: bool
     parameters: int
     mark: Fingerprint
     alive: bool = True
@@ -176,7 +175,6 @@ class Index:
             age,
             fact.body_hash,
             fact.is_method,
-            fact.is_async,
             fact.parameters,
             mark,
         )

@@ -13,9 +13,9 @@ from functools import cache
 from typing import Any
 
 from sentinel.config import Config
-from sentinel.facts import Chunk, ChunkFacts, FunctionFact, RawFinding, text_hash
+from sentinel.facts import Chunk, ChunkFacts, Fingerprint, FunctionFact, RawFinding, text_hash
 from sentinel.files import FileFacts
-from sentinel.fingerprint import MIN_TOKENS, from_tokens
+from sentinel.fingerprint import MIN_TOKENS, Tokens, from_tokens
 from sentinel.reading import Document, language_of
 
 
@@ -93,6 +93,13 @@ _NUMBERS = _types(
     "decimal_floating_point_literal hex_integer_literal"
 )
 _TYPE_NOTES = _types("type_annotation type_parameters type_arguments")
+_STATEMENT_ENDS = (
+    "_statement",
+    "let_declaration",
+    "variable_declaration",
+    "short_var_declaration",
+    "lexical_declaration",
+)
 _DECLARES = {
     "variable_declarator": "name",
     "short_var_declaration": "left",
@@ -294,40 +301,39 @@ class _Function:
     def fact(self) -> FunctionFact:
         """The function for the index."""
         head = (self.line, int(self.body.start_point[0]) + 1)
-        is_async = any(child.type == "async" for child in self.node.children)
         return FunctionFact(
             self.name, self.qualname, self.line, self.end_line, head, self.body_hash,
-            bool(self.owner), is_async, len(self.parameters()), self._fingerprint(),
+            bool(self.owner), len(self.parameters()), self._fingerprint(),
         )  # fmt: skip
 
-    def _fingerprint(self) -> Any:
-        out: list[Any] = []
-        names: list[int] = []
-        constants: list[int] = []
-        local = {_text(node) for parameter in self.parameters() for node in _identifiers(parameter)}
-        statements = control = 0
+    def _fingerprint(self) -> Fingerprint | None:
+        tokens = Tokens()
+        tokens.locals = {_text(node) for parameter in self.parameters() for node in _identifiers(parameter)}
+        tokens.awaits = any(child.type == "async" for child in self.node.children)
         listed = self.node.child_by_field_name("parameters")
-        nodes = [node for part in (listed, self.body) if part is not None for node in _walk(part, _opens)]
-        for node in nodes:
-            kind = node.type
-            if kind in _DECLARES and node is not None:
-                declared = node.child_by_field_name(_DECLARES[kind])
-                local.update(_text(item) for item in _identifiers(declared))
-            statements += kind.endswith(("_statement", "let_declaration", "variable_declaration"))
-            statements += kind in ("short_var_declaration", "lexical_declaration")
-            control += kind in self.grammar.branches
-            if kind in _COMMENTS or kind in _TYPE_NOTES:
-                continue
-            if kind in _STRINGS or kind in _NUMBERS:
-                constants.append(len(out))
-                out.append(_text(node) if kind in _STRINGS else _Number(_text(node)))
-            elif not node.children:
-                if kind in ("identifier", "shorthand_property_identifier"):
-                    names.append(len(out))
-                out.append(_text(node))
-        if len(out) < MIN_TOKENS or statements < 2:
+        for part in (listed, self.body):
+            for node in () if part is None else _walk(part, _opens):
+                self._take(node, tokens)
+        if len(tokens.out) < MIN_TOKENS or tokens.statements < 2:
             return None
-        return from_tokens(out, names, constants, local, statements, control)
+        return from_tokens(tokens)
+
+    def _take(self, node: Any, tokens: Tokens) -> None:
+        """Add one node to the tokens."""
+        kind = node.type
+        if kind in _DECLARES:
+            tokens.locals.update(_text(item) for item in _identifiers(node.child_by_field_name(_DECLARES[kind])))
+        tokens.statements += kind.endswith(_STATEMENT_ENDS)
+        tokens.control += kind in self.grammar.branches
+        if kind in _COMMENTS or kind in _TYPE_NOTES:
+            return
+        if kind in _STRINGS or kind in _NUMBERS:
+            tokens.constants.append(len(tokens.out))
+            tokens.out.append(_text(node) if kind in _STRINGS else _Number(_text(node)))
+        elif not node.children:
+            if kind in ("identifier", "shorthand_property_identifier"):
+                tokens.names.append(len(tokens.out))
+            tokens.out.append(_text(node))
 
 
 def _opens(node: Any) -> bool:

@@ -109,7 +109,7 @@ def _append(entry: Entry, number: int, arrays: dict[str, array[int]], postings: 
 
 def _row(entry: Entry) -> tuple[Any, ...]:
     mark = entry.mark
-    flags = entry.is_method | entry.is_async << 1
+    flags = entry.is_method | mark.is_async << 1
     counts = (entry.parameters, mark.tokens, mark.statements, mark.control)
     return (entry.name, entry.qualname, entry.line, entry.age, entry.body_hash, flags, *counts)
 
@@ -178,6 +178,6 @@ def _entry(number: int, path: str, row: list[Any], arrays: dict[str, array[int]]
         tokens,
         statements,
         control,
+        bool(flags & 2),
     )
-    is_method, is_async = bool(flags & 1), bool(flags & 2)
-    return Entry(number, path, name, qualname, line, age, body_hash, is_method, is_async, parameters, mark)
+    return Entry(number, path, name, qualname, line, age, body_hash, bool(flags & 1), parameters, mark)

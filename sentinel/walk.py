@@ -286,12 +286,11 @@ def _call(walk: Walk, node: ast.Call, scope: Scope, blocks: int, nesting: int) -
             scope.reads_locals = True
         elif name in _QUOTED_TYPES:
             walk.annotation(node, scope)
-        function = scope.function
-        if function is not None and not function.calls_itself and function.qualname == name:
-            function.calls_itself = True
-            function.cognitive += 1
+        scope.note_call(name)
     else:
         push((called, scope, blocks, nesting))
+        if type(called) is ast.Attribute and type(called.value) is ast.Name and called.value.id in ("self", "cls"):
+            scope.note_call(called.attr, of_self=True)
         if type(called) is ast.Attribute and patterns.last_name(called.value) == "__all__":
             scope.loads.update(text for argument in node.args for text in patterns.strings_in(argument))
     hit = patterns.dangerous_call(node)

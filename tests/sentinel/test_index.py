@@ -53,7 +53,9 @@ METHODS = st.builds(
     st.sampled_from(["object", "A", "C"]),
     FUNCTIONS,
 )
-TEXTS = st.lists(st.one_of(FUNCTIONS, METHODS, st.just("x = 1\n")), max_size=4).map("\n\n".join)
+# Two functions of one name in one file are alternatives, and then it matters which file was there first.
+PARTS = st.one_of(FUNCTIONS, METHODS, st.just("x = 1\n"))
+TEXTS = st.lists(PARTS, max_size=4, unique_by=lambda code: code.partition("(")[0]).map("\n\n".join)
 PATHS = st.sampled_from(["a.py", "b.py", "p/c.py", "tests/d.py"])
 STEPS = st.one_of(
     st.tuples(st.just("write"), PATHS, TEXTS),
