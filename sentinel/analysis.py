@@ -73,6 +73,7 @@ class ChunkAnalysis:
             imports=tuple(imports),
             used=frozenset(module.loads),
             bound=frozenset((module.bound | module.imported.keys()) & set(OWN_MEANING.values())),
+            taken=frozenset(self.walk.taken),
             classes=tuple(self.walk.classes),
             ignores=tuple(ignores),
         )

@@ -98,6 +98,8 @@ class ChunkFacts:
     used: frozenset[str] = frozenset()
     bound: frozenset[str] = frozenset()
     """Names that the module defines or imports here, of those in ``OWN_MEANING``."""
+    taken: frozenset[tuple[str, str]] = frozenset()
+    """Last part of a module's name and what is imported from it."""
     classes: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Class names with the last parts of their bases' names."""
     ignores: tuple[Ignore, ...] = ()

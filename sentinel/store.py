@@ -64,10 +64,10 @@ def save(project: Project) -> None:
     rows: list[tuple[Any, ...]] = []
     files: list[tuple[Any, ...]] = []
     for path, record in index.files.items():
+        known = [tuple(item) for item in record.known]
+        taken = [f"{module} {name}" for module, name in record.taken]
         stamp = project.stamps.get(path)
-        files.append(
-            (_to_json(path), len(record.ids), record.classes, list(map(tuple, record.known)), record.cells, stamp)
-        )
+        files.append((_to_json(path), len(record.ids), record.classes, known, record.cells, taken, stamp))
         for number in record.ids:
             entry = index.entries[number]
             _append(entry, len(rows), arrays, postings)
@@ -94,6 +94,11 @@ def _to_json(path: str) -> str:
 
 def _from_json(name: str) -> str:
     return name if name.isascii() else name.encode("latin-1").decode("utf-8", "surrogateescape")
+
+
+def _pair(item: str) -> tuple[str, str]:
+    module, _, name = item.partition(" ")
+    return module, name
 
 
 def _append(entry: Entry, number: int, arrays: dict[str, array[int]], postings: dict[str, list[int]]) -> None:
@@ -151,11 +156,12 @@ def _fill(project: Project, arrays: dict[str, array[int]], tail: dict[str, Any])
     for kind in KINDS:
         index.postings[kind] = Postings(arrays[f"postings_{kind}"])
     rows, entries = tail["rows"], index.entries
-    for name, count, classes, known, cells, stamp in tail["files"]:
+    for name, count, classes, known, cells, taken, stamp in tail["files"]:
         path = _from_json(name)
         numbers = list(range(len(entries), len(entries) + count))
         record = FileRecord(numbers, (), [Known(*item) for item in known], tuple(map(tuple, cells)))
         index.files[path] = record
+        index.set_taken(path, frozenset(_pair(item) for item in taken))
         index.set_classes(path, record, tuple((name, tuple(bases)) for name, bases in classes))
         if stamp is not None:
             project.stamps[path] = tuple(stamp)

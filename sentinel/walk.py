@@ -29,8 +29,8 @@ class Walk:
         self.classes: list[tuple[str, tuple[str, ...]]] = []
         self.optional: set[int] = set()
         self.stack: list[tuple[Any, Scope, int, int]] = []
+        self.taken: set[tuple[str, str]] = set()
         self.named_calls: list[tuple[patterns.Hit, Scope, str]] = []
-        """Dangerous calls by a plain name: none when the file gives that name another meaning."""
 
     def run(self, statements: list[ast.stmt]) -> None:
         """Walk all statements and close the scopes."""
@@ -325,6 +325,8 @@ def _return(walk: Walk, node: ast.Return, scope: Scope, blocks: int, nesting: in
 
 def _import(walk: Walk, node: Any, scope: Scope, blocks: int, nesting: int) -> None:
     future = type(node) is ast.ImportFrom and node.module == "__future__"
+    if type(node) is ast.ImportFrom and node.module:
+        walk.taken.update((node.module.rpartition(".")[2], alias.name) for alias in node.names)
     for alias in node.names:
         name = alias.asname or alias.name.partition(".")[0]
         re_exported = alias.asname is not None and alias.asname == alias.name

@@ -345,6 +345,20 @@ def test_a_docstring_makes_no_function_longer(tmp_path):
     assert finding.value == 41
 
 
+def test_what_another_module_imports_from_here_is_no_unused_import(tmp_path):
+    (tmp_path / "pkg").mkdir()
+    (tmp_path / "pkg" / "compat.py").write_text("import json\nfrom io import StringIO\nfrom os import sep\n")
+    (tmp_path / "pkg" / "a.py").write_text(
+        "def f():\n    from .compat import json, StringIO as S\n    return json, S\n"
+    )
+    sentinel = Sentinel(root=tmp_path, config=Config())
+    assert [item.message.split()[0] for item in sentinel.scan()] == ["'os.sep'"]
+    sentinel.check_file("pkg/a.py", "from pkg.compat import *\n")
+    assert sentinel.check_file("pkg/compat.py").clean
+    sentinel.project.forget("pkg/a.py")
+    assert len(sentinel.check_file("pkg/compat.py").findings) == 3
+
+
 @pytest.mark.parametrize("head", ["self, *, _a, _b", "self, _, a"])
 def test_a_parameter_that_is_there_to_be_ignored_is_none(tmp_path, head):
     code = f"class A:\n    def f({head}, b, c, d, e=1):\n        return a, b, c, d, e\n"
