@@ -11,6 +11,7 @@ import ast
 import hashlib
 import zlib
 from array import array
+from collections.abc import Callable
 from typing import Any
 
 from sentinel.facts import Fingerprint
@@ -132,7 +133,7 @@ def _fields_of(kind: Any) -> tuple[tuple[str, bool], ...]:
     return found
 
 
-def _tokens(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Tokens:
+def _tokens(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Tokens:  # sentinel: ignore[C901, too-cognitive] speed
     """Write the function down as tokens; an explicit stack, as an expression can be 20,000 terms deep."""
     tokens = Tokens()
     out, names, constants, local = tokens.out, tokens.names, tokens.constants, tokens.locals
@@ -173,48 +174,63 @@ def _tokens(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Tokens:
 
 def _expand(node: Any, kind: Any, tokens: Tokens, stack: list[Any]) -> None:
     """Push what a node consists of, last part first."""
-    if kind is ast.Expr:
-        if type(node.value) is ast.Constant and type(node.value.value) is str:
-            return
-        tokens.statements += 1
-        stack += (";", node.value)
+    special = _SPECIAL.get(kind)
+    if special is not None:
+        special(node, tokens, stack)
         return
-    if kind is ast.alias:
-        tokens.out.append("@" + node.name)
-        return
-    if issubclass(kind, ast.stmt):
-        tokens.statements += 1
-        if kind is ast.AnnAssign:
-            if node.value is not None:
-                tokens.out.append("Assign")
-                stack += (node.value, node.target)
-            return
-        if kind is ast.FunctionDef or kind is ast.AsyncFunctionDef:
-            tokens.locals.add(node.name)
-            tokens.awaits |= kind is ast.AsyncFunctionDef
-            tokens.out.append("def")
-            stack += ("}", *reversed(node.body), node.args)
-            return
-    if isinstance(node, _CONTROL):
-        tokens.control += 1
-    if kind in _ASYNC:
-        tokens.awaits = True
+    tokens.statements += issubclass(kind, ast.stmt)
+    tokens.control += isinstance(node, _CONTROL)
+    tokens.awaits |= kind in _ASYNC
     tokens.out.append(kind.__name__)
     for name, is_block in _fields.get(kind) or _fields_of(kind):
         value = getattr(node, name, None)
-        if value is None:
-            continue
         if type(value) is list:
             if is_block:
                 stack.append("}")
             stack.extend([item if isinstance(item, ast.AST) else str(item) for item in reversed(value)])
         elif isinstance(value, ast.AST):
             stack.append(value)
-        elif kind is ast.ExceptHandler:
+        elif kind is ast.ExceptHandler and value is not None:
             tokens.locals.add(value)
             stack.append("V")
-        else:
+        elif value is not None:
             stack.append(str(value))
+
+
+def _expression(node: ast.Expr, tokens: Tokens, stack: list[Any]) -> None:
+    """A call or the like; a text that stands alone is a docstring or comment."""
+    if not (type(node.value) is ast.Constant and type(node.value.value) is str):
+        tokens.statements += 1
+        stack += (";", node.value)
+
+
+def _alias(node: ast.alias, tokens: Tokens, stack: list[Any]) -> None:
+    tokens.out.append("@" + node.name)
+
+
+def _annotated(node: ast.AnnAssign, tokens: Tokens, stack: list[Any]) -> None:
+    """The same as an assignment without the annotation."""
+    tokens.statements += 1
+    if node.value is not None:
+        tokens.out.append("Assign")
+        stack += (node.value, node.target)
+
+
+def _nested(node: Any, tokens: Tokens, stack: list[Any]) -> None:
+    tokens.statements += 1
+    tokens.locals.add(node.name)
+    tokens.awaits |= type(node) is ast.AsyncFunctionDef
+    tokens.out.append("def")
+    stack += ("}", *reversed(node.body), node.args)
+
+
+_SPECIAL: dict[type, Callable[[Any, Tokens, list[Any]], None]] = {
+    ast.Expr: _expression,
+    ast.alias: _alias,
+    ast.AnnAssign: _annotated,
+    ast.FunctionDef: _nested,
+    ast.AsyncFunctionDef: _nested,
+}
 
 
 def is_candidate(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
