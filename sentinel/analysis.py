@@ -8,11 +8,22 @@ from collections.abc import Iterator
 
 from sentinel import patterns, suppress
 from sentinel.config import Config
-from sentinel.facts import Chunk, ChunkFacts, FunctionFact, ImportFact, RawFinding, text_hash
+from sentinel.facts import (
+    OWN_MEANING,
+    Chunk,
+    ChunkFacts,
+    FunctionFact,
+    ImportFact,
+    RawFinding,
+    text_hash,
+    unused_import,
+)
 from sentinel.fingerprint import fingerprint, is_candidate
 from sentinel.scopes import Scope
 from sentinel.walk import Walk
 
+_DUMMY = re.compile(r"__?|_\w*[a-zA-Z0-9]")
+"""Names of parameters that are there to be ignored, as ruff's dummy-variable-rgx has them."""
 _LEFT_OUT = re.compile(
     r"(?im)#[ \t]*(?:\.\.\.|…)[ \t]*(?:(?:the )?(?:rest|existing|remaining|other|previous)\b[^\n]*)"
     r"|#[ \t]*(?:the )?(?:rest of (?:the|your)|existing|remaining|your)"
@@ -42,6 +53,8 @@ class ChunkAnalysis:
         for scope in self.walk.scopes:
             if scope.kind == "function":
                 self._function(scope)
+            else:
+                self._unused_errors(scope)
         for hit in self.walk.hits:
             line = self._line(hit.node)
             self._add(hit.rule, line, self._end(hit.node), (line, line), hit.symbol, hit.message)
@@ -49,8 +62,8 @@ class ChunkAnalysis:
         ignores, unreasoned = suppress.read(self.chunk.text)
         module = self.walk.module
         imports = [
-            ImportFact(name, _import_text(node, name), self._line(node), self._end(node))
-            for name, node in module.imported.items()
+            ImportFact(name, _import_text(node, alias), self._line(alias), (self._line(node), self._end(node)))
+            for name, (node, alias) in module.imported.items()
             # `try: from fast import f` with `else: def f()` offers the name to others.
             if module.kind == "module" and name not in module.bound
         ]
@@ -59,6 +72,7 @@ class ChunkAnalysis:
             functions=tuple(self.functions),
             imports=tuple(imports),
             used=frozenset(module.loads),
+            bound=frozenset((module.bound | module.imported.keys()) & set(OWN_MEANING.values())),
             classes=tuple(self.walk.classes),
             ignores=tuple(ignores),
         )
@@ -92,7 +106,7 @@ class ChunkAnalysis:
         first = min([node.lineno, *(item.lineno for item in node.decorator_list)]) - self.offset
         line, end = self._line(node), self._end(node)
         head = (first, max(line, self._line(node.body[0]) - 1))
-        body_hash = text_hash(self.lines[line - 1 : end])
+        body_hash = self._body_hash(node.name, line, end)
         is_method = scope.parent is not None and scope.parent.kind == "class"
         parameters = _parameters(node, is_method)
         for rule, value, limit, message in _over(scope, node, end - line + 1, parameters, self.config):
@@ -109,6 +123,11 @@ class ChunkAnalysis:
         )
         self.functions.append(fact)
 
+    def _body_hash(self, name: str, line: int, end: int) -> str:
+        """Hash of a function's text without its name: a renamed function has the faults it had before."""
+        head = self.lines[line - 1].replace(f"def {name}", "def", 1)
+        return text_hash([head, *self.lines[line:end]])
+
     def _unused(self, scope: Scope) -> None:
         if scope.reads_locals:
             return
@@ -116,12 +135,26 @@ class ChunkAnalysis:
             if name not in scope.loads and name not in scope.outer and not name.startswith("_"):
                 line = self._line(node)
                 message = f"{name!r} is assigned and never used - delete it"
-                self._add("unused-local", line, line, (line, line), scope.qualname, message)
-        for name, node in scope.imported.items():
+                body_hash = text_hash([name])
+                self._add("unused-local", line, line, (line, line), scope.qualname, message, body_hash=body_hash)
+        for name, (statement, alias) in scope.imported.items():
             if name not in scope.loads and name not in scope.outer:
+                fact = ImportFact(
+                    name,
+                    _import_text(statement, alias),
+                    self._line(alias),
+                    (self._line(statement), self._end(statement)),
+                )
+                self.findings.append(unused_import(fact, scope.qualname))
+
+    def _unused_errors(self, scope: Scope) -> None:
+        """``except ... as error`` outside functions: the name ends with the handler."""
+        for name, node in scope.assigned.items():
+            if isinstance(node, ast.ExceptHandler) and name not in scope.loads and not name.startswith("_"):
                 line = self._line(node)
-                message = f"{_import_text(node, name)!r} is imported and never used - delete it"
-                self._add("unused-import", line, self._end(node), (line, line), scope.qualname, message)
+                message = f"{name!r} is assigned and never used - delete it"
+                body_hash = text_hash([name])
+                self._add("unused-local", line, line, (line, line), scope.qualname, message, body_hash=body_hash)
 
     def _leftovers(self) -> None:
         """Comments that stand for code an agent left out."""
@@ -165,11 +198,15 @@ def _over(
 
 
 def _parameters(node: ast.FunctionDef | ast.AsyncFunctionDef, is_method: bool) -> int:
+    """How many parameters a caller has to know, as ruff's PLR0913 counts: without self, cls and ``_unused``."""
+    names = {patterns.last_name(item) for item in node.decorator_list}
+    if names & {"overload", "override"}:
+        return 0
     arguments = node.args
-    static = any(patterns.last_name(item) == "staticmethod" for item in node.decorator_list)
-    positional = len(arguments.posonlyargs) + len(arguments.args)
-    own = positional - (1 if is_method and not static and positional else 0)
-    return own + len(arguments.kwonlyargs)
+    positional = [*arguments.posonlyargs, *arguments.args]
+    if is_method and "staticmethod" not in names:
+        positional = positional[1:]
+    return sum(not _DUMMY.fullmatch(item.arg) for item in (*positional, *arguments.kwonlyargs))
 
 
 def _is_stub(node: ast.FunctionDef | ast.AsyncFunctionDef, scope: Scope, text: str) -> bool:
@@ -194,13 +231,9 @@ def _is_stub(node: ast.FunctionDef | ast.AsyncFunctionDef, scope: Scope, text: s
     return scope.parent.kind != "class" and bool(body)
 
 
-def _import_text(node: ast.stmt, name: str) -> str:
+def _import_text(node: ast.Import | ast.ImportFrom, alias: ast.alias) -> str:
     """The import as a reader finds it: ``os.path``, ``json.loads as read``."""
-    assert isinstance(node, (ast.Import, ast.ImportFrom))
-    for alias in node.names:
-        if (alias.asname or alias.name.partition(".")[0]) == name:
-            module = ""
-            if isinstance(node, ast.ImportFrom):
-                module = "." * node.level + (f"{node.module}." if node.module else "")
-            return f"{module}{alias.name}" + (f" as {alias.asname}" if alias.asname else "")
-    return name
+    module = ""
+    if isinstance(node, ast.ImportFrom):
+        module = "." * node.level + (f"{node.module}." if node.module else "")
+    return f"{module}{alias.name}" + (f" as {alias.asname}" if alias.asname else "")

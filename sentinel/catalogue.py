@@ -19,6 +19,8 @@ class Rule:
     """How bad a finding is unless configured otherwise."""
     summary: str
     """One sentence for ``sentinel rules`` and SARIF."""
+    also: tuple[str, ...] = ()
+    """Further standard rules that it covers: ``# noqa`` and configuration take these too."""
 
 
 _CRITICAL: Severity = "critical"
@@ -45,7 +47,7 @@ RULES = {
         Rule("nested-too-deep", "PLR1702", _WARNING, "Blocks are nested deeper than allowed."),
         Rule("too-many-returns", "PLR0911", _WARNING, "A function returns at more places than allowed."),
         Rule("too-many-branches", "PLR0912", _WARNING, "A function has more branches than allowed."),
-        Rule("swallowed-exception", "S110", _CRITICAL, "An exception is caught and nothing is done."),
+        Rule("swallowed-exception", "S110", _CRITICAL, "An exception is caught and nothing is done.", ("S112",)),
         Rule("bare-except", "E722", _CRITICAL, "`except:` also catches KeyboardInterrupt and SystemExit."),
         Rule("mutable-default", "B006", _CRITICAL, "A mutable default is shared by all calls."),
         Rule("unused-import", "F401", _WARNING, "An import is never used."),
@@ -54,9 +56,15 @@ RULES = {
         Rule("stub-left", "", _WARNING, "A function was left empty, or holds a placeholder."),
         Rule("eval-used", "S307", _CRITICAL, "eval() runs any text as code."),
         Rule("exec-used", "S102", _CRITICAL, "exec() runs any text as code."),
-        Rule("shell-used", "S602", _CRITICAL, "A command goes through a shell."),
-        Rule("hardcoded-secret", "S105", _CRITICAL, "A key or password stands in the source."),
+        Rule("shell-used", "S602", _CRITICAL, "A command goes through a shell.", ("S604", "S605")),
+        Rule("hardcoded-secret", "S105", _CRITICAL, "A key or password stands in the source.", ("S106", "S107")),
         Rule("ignore-without-reason", "", _WARNING, "`# sentinel: ignore[rule]` gives no reason."),
     )
 }
 DUPLICATE_RULES = frozenset({"duplicate-function", "duplicate-constants", "near-duplicate", "reimplemented-name"})
+_BY_CODE = {code.lower(): rule.name for rule in RULES.values() for code in (rule.code, *rule.also) if code}
+
+
+def name_of(name: str) -> str | None:
+    """The rule's own name for that name or a standard code; None when no rule is called so."""
+    return name if name in RULES else _BY_CODE.get(name.lower())

@@ -110,9 +110,10 @@ def parse_chunk(chunk: Chunk) -> tuple[list[ast.stmt], int]:
 
 def split_tree(text: str, tree: ast.Module) -> list[tuple[Chunk, list[ast.stmt]]]:
     """The chunks of a file whose tree is known, each with its statements (in the file's lines)."""
-    lines = text.splitlines(keepends=True) if "\f" not in text and "\r" not in text else None
-    if lines is None or len(lines) - text.count("\n") not in (0, 1):
-        lines = re.findall(r"[^\n]*\n|[^\n]+$", text)
+    lines = [f"{line}\n" for line in text.split("\n")]  # str.splitlines also splits where Python does not
+    lines[-1] = lines[-1][:-1]
+    if not lines[-1]:
+        lines.pop()
     result: list[tuple[Chunk, list[ast.stmt]]] = []
     for first, last, statements in _groups(tree.body, 0, len(lines)):
         piece = "".join(lines[first:last])

@@ -27,6 +27,7 @@ from sentinel.serve import serve as serve_forever
 _LIMITS = (
     "max_function_lines",
     "max_complexity",
+    "max_cognitive",
     "max_parameters",
     "max_nesting",
     "max_returns",
@@ -54,7 +55,7 @@ def _sentinel_for(target: Path, limits: dict[str, Any]) -> tuple[Sentinel, list[
     root = configuration.find_root(target)
     given: dict[str, Any] = {name: value for name, value in limits.items() if value is not None}
     config = replace(configuration.load(root), **given)
-    found = list(files(target, config.exclude))
+    found = list(files(target, config.exclude, root))
     if not found:
         raise UsageError(f"{target} holds nothing to scan: no file in a language that is read, or all are ignored")
     return Sentinel(config=config, root=root), found
@@ -65,17 +66,18 @@ def _sentinel_for(target: Path, limits: dict[str, Any]) -> tuple[Sentinel, list[
 @click.option("--format", "form", type=click.Choice(list(report.FORMATS)), default="text", show_default=True)
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write there instead of printing.")
 @click.option("--no-baseline", is_flag=True, help="Report known findings too.")
+@click.option("--alone", is_flag=True, help="Do not look for copies of what stands elsewhere in the project.")
 @_limit_options
-def scan(target: Path, form: str, output: Path | None, no_baseline: bool, **limits: int | None) -> int:
+def scan(target: Path, form: str, output: Path | None, no_baseline: bool, alone: bool, **limits: int | None) -> int:
     """Check every file of a folder, or one file."""
     sentinel, found = _sentinel_for(target, limits)
-    findings: list[Finding] = sentinel.scan(target)
+    findings: list[Finding] = sentinel.scan(target, alone=alone)
     if not no_baseline:
         known = known_findings.read(sentinel.root / sentinel.config.baseline)
         findings = known_findings.unknown(findings, known)
     text = report.FORMATS[form](findings, len(found))
     if output is not None:
-        output.write_text(text + "\n", encoding="utf-8")
+        output.write_text(text + "\n", encoding="utf-8", errors="surrogateescape")
     elif text:
         click.echo(text)
     return 1 if findings else 0

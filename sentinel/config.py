@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from sentinel.catalogue import RULES
+from sentinel.catalogue import RULES, name_of
 from sentinel.errors import ConfigError
 
 BASELINE_NAME = ".sentinel-baseline.json"
@@ -56,11 +56,9 @@ def rule_name(name: str) -> str:
     Raises:
         ConfigError: no rule is called so; the message names the nearest.
     """
-    if name in RULES:
-        return name
-    for rule in RULES.values():
-        if rule.code and rule.code.lower() == name.lower():
-            return rule.name
+    known = name_of(name)
+    if known is not None:
+        return known
     near = difflib.get_close_matches(name, list(RULES), n=1, cutoff=0.4)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise ConfigError(f"no rule is called {name!r}: {hint}`sentinel rules` lists them all")
@@ -70,9 +68,14 @@ def find_root(start: Path) -> Path:
     """The nearest folder upwards with pyproject.toml or .git; without one, the folder of ``start`` itself."""
     folder = start.resolve() if start.is_dir() else start.resolve().parent
     for candidate in (folder, *folder.parents):
-        if (candidate / "pyproject.toml").is_file() or (candidate / ".git").exists():
+        if is_project(candidate):
             return candidate
     return folder
+
+
+def is_project(folder: Path) -> bool:
+    """True for a folder that says of itself that it is a project's."""
+    return (folder / "pyproject.toml").is_file() or (folder / ".git").exists()
 
 
 def load(root: Path) -> Config:

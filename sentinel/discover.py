@@ -16,13 +16,20 @@ _SKIPPED = frozenset(
     {".git", ".hg", ".svn", ".vcr", ".tox", ".nox", ".venv", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
     | {".hypothesis", ".ipynb_checkpoints", "__pycache__", "__pypackages__", "node_modules", "site-packages"}
 )
+_TEST_FOLDERS = frozenset({"tests", "__tests__"})
 _Spec = tuple[str, "pathspec.GitIgnoreSpec"]
 
 
-def files(target: Path, exclude: tuple[str, ...] = ()) -> Iterator[Path]:
+def files(target: Path, exclude: tuple[str, ...] = (), root: Path | None = None) -> Iterator[Path]:
     """Yield the files under ``target`` that Sentinel reads, sorted, tests last; a single file is itself.
 
-    Links are not followed, so a loop ends and a file is seen once.
+    Links are not followed, so a loop ends and a file is seen once. A folder that may not be read is yielded
+    itself: whoever reads it finds out why.
+
+    Args:
+        target: a folder, or one file, which is then yielded even if it is ignored.
+        exclude: patterns of paths to leave out, as in a .gitignore in ``root``.
+        root: the project's folder; ``target`` itself when None.
 
     Raises:
         UsageError: ``target`` does not exist, or is a file of a kind that Sentinel does not read.
@@ -36,20 +43,34 @@ def files(target: Path, exclude: tuple[str, ...] = ()) -> Iterator[Path]:
         return
     if not target.is_dir():
         raise UsageError(f"{target} does not exist: expected a folder or a file to scan")
-    found = list(_walk(target.resolve(), exclude))
-    yield from sorted(found, key=lambda file: (is_test(file.relative_to(target.resolve())), str(file)))
+    top = target.resolve()
+    found = list(_walk(top, _excluded(top, exclude, top if root is None else root.resolve())))
+    yield from sorted(found, key=lambda file: (is_test(str(file.relative_to(top))), str(file)))
 
 
-def is_test(path: Path) -> bool:
+def is_test(path: str) -> bool:
     """True for files of a test suite: code there is never the original that others should reuse."""
-    return path.name.startswith("test_") or path.stem.endswith("_test") or "tests" in path.parts
+    folder, _, name = path.replace(os.sep, "/").rpartition("/")
+    stem = name.partition(".")[0]
+    if name.startswith("test_") or name == "conftest.py" or stem.endswith("_test"):
+        return True
+    if ".test." in name or ".spec." in name or "src/test/" in path:
+        return True
+    return not _TEST_FOLDERS.isdisjoint(folder.split("/"))
 
 
-def _walk(root: Path, exclude: tuple[str, ...]) -> Iterator[Path]:
+def _excluded(top: Path, exclude: tuple[str, ...], root: Path) -> _Spec | None:
+    """What the configuration leaves out; None when ``top`` was asked for though it is left out itself."""
+    base = root if top.is_relative_to(root) else top
+    spec = str(base), pathspec.GitIgnoreSpec.from_lines(exclude)
+    return None if not exclude or (top != base and _ignored(f"{top}/", [spec])) else spec
+
+
+def _walk(root: Path, excluded: _Spec | None) -> Iterator[Path]:
     specs: dict[str, list[_Spec]] = {str(root): _inherited(root)}
-    if exclude:
-        specs[str(root)].append((str(root), pathspec.GitIgnoreSpec.from_lines(exclude)))
-    for folder, names, file_names in os.walk(root):
+    out = [] if excluded is None else [excluded]
+    closed: list[OSError] = []
+    for folder, names, file_names in os.walk(root, onerror=closed.append):
         active = specs.pop(folder)
         if ".gitignore" in file_names:
             active = [*active, _read_spec(folder)]
@@ -58,14 +79,15 @@ def _walk(root: Path, exclude: tuple[str, ...]) -> Iterator[Path]:
             path = os.path.join(folder, name)
             if name in _SKIPPED or os.path.islink(path) or os.path.exists(os.path.join(path, "pyvenv.cfg")):
                 continue
-            if not _ignored(path + "/", active):
+            if not _ignored(path + "/", active) and not _ignored(path + "/", out):
                 kept.append(name)
                 specs[path] = active
         names[:] = kept
         for name in file_names:
             path = os.path.join(folder, name)
-            if can_check(name) and not _ignored(path, active) and not os.path.islink(path):
+            if can_check(name) and not _ignored(path, active) and not _ignored(path, out) and not os.path.islink(path):
                 yield Path(path)
+    yield from (Path(os.fsdecode(error.filename)) for error in closed)
 
 
 def _read_spec(folder: str) -> _Spec:
@@ -74,7 +96,12 @@ def _read_spec(folder: str) -> _Spec:
 
 
 def _ignored(path: str, specs: list[_Spec]) -> bool:
-    return any(spec.match_file(path[len(folder) + 1 :]) for folder, spec in specs)
+    """What the deepest .gitignore with a pattern for the path says of it."""
+    for folder, spec in reversed(specs):
+        said = spec.check_file(path[len(folder) + 1 :]).include
+        if said is not None:
+            return said
+    return False
 
 
 def _inherited(root: Path) -> list[_Spec]:
@@ -84,7 +111,7 @@ def _inherited(root: Path) -> list[_Spec]:
     above: list[_Spec] = []
     for folder in root.parents:
         if (folder / ".gitignore").is_file():
-            above.append(_read_spec(str(folder)))
+            above.insert(0, _read_spec(str(folder)))
         if (folder / ".git").exists():
             return [] if _ignored(str(root) + "/", above) else above
     return []
@@ -99,13 +126,13 @@ def is_ignored(file: Path, root: Path, exclude: tuple[str, ...] = ()) -> bool:
     if any(part in _SKIPPED for part in parts[:-1]):
         return True
     specs = _inherited(root)
-    if exclude:
-        specs.append((str(root), pathspec.GitIgnoreSpec.from_lines(exclude)))
+    out: list[_Spec] = [(str(root), pathspec.GitIgnoreSpec.from_lines(exclude))]
     folder = root
     for part in parts:
         if (folder / ".gitignore").is_file():
             specs.append(_read_spec(str(folder)))
         folder = folder / part
-        if _ignored(str(folder) + ("/" if folder.is_dir() else ""), specs):
+        path = str(folder) + ("/" if folder.is_dir() else "")
+        if _ignored(path, specs) or _ignored(path, out):
             return True
     return False

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import NamedTuple
 
-from sentinel.index import Entry, Index
+from sentinel.index import Entry, Index, similarity
 
-MIN_TOKENS = {"exact": 22, "renamed": 28, "constants": 30, "near": 45}
-MIN_STATEMENTS = {"exact": 2, "renamed": 3, "constants": 3, "near": 5}
+MIN_TOKENS = {"exact": 22, "renamed": 28, "constants": 30, "reordered": 30, "near": 45}
+MIN_STATEMENTS = {"exact": 2, "renamed": 3, "constants": 3, "reordered": 5, "near": 5}
+MANY_STATEMENTS = 6
+"""So many are no chance, also when each is short."""
+MANY = 100
+"""Of more functions with one body the first are looked at: a project of 4,000 of them is read in seconds."""
 NAME_SIMILARITY = 0.2
 NAME_STATEMENTS = 3
 RULE_OF = {
     "exact": "duplicate-function",
     "renamed": "duplicate-function",
     "constants": "duplicate-constants",
+    "reordered": "near-duplicate",
     "near": "near-duplicate",
     "name": "reimplemented-name",
 }
@@ -23,7 +29,7 @@ class Match(NamedTuple):
     """The older function that a function repeats."""
 
     kind: str
-    """``exact``, ``renamed``, ``constants``, ``near`` or ``name``."""
+    """``exact``, ``renamed``, ``constants``, ``reordered``, ``near`` or ``name``."""
     entry: Entry
     similarity: float
 
@@ -31,12 +37,14 @@ class Match(NamedTuple):
 def find(index: Index, entry: Entry, near: float) -> Match | None:
     """The best match among older functions; ``near`` is the share of two bodies that makes them alike."""
     mark = entry.mark
-    for kind in ("exact", "renamed", "constants"):
-        if mark.tokens < MIN_TOKENS[kind] or mark.statements < MIN_STATEMENTS[kind]:
+    for kind in ("exact", "renamed", "constants", "reordered"):
+        enough = mark.tokens >= MIN_TOKENS[kind] or mark.statements >= MANY_STATEMENTS
+        if not enough or mark.statements < MIN_STATEMENTS[kind]:
             continue
-        found = [other for other in index.equal(kind, mark) if _comparable(index, entry, other, kind)]
+        equal = islice(index.equal(kind, mark), MANY)
+        found = [other for other in equal if _comparable(index, entry, other, kind)]
         if found:
-            return Match(kind, min(found, key=lambda other: other.age), 1.0)
+            return Match(kind, min(found, key=lambda other: other.rank), 1.0)
     if mark.tokens >= MIN_TOKENS["near"] and mark.statements >= MIN_STATEMENTS["near"]:
         best = _nearest(index, entry, near)
         if best is not None:
@@ -56,9 +64,9 @@ def _nearest(index: Index, entry: Entry, threshold: float) -> Match | None:
             continue
         mine = mine or set(entry.mark.shingles)
         shared = len(mine.intersection(theirs))
-        similarity = shared / (size + len(theirs) - shared)
-        if similarity >= threshold and (best is None or similarity > best.similarity):
-            best = Match("near", other, similarity)
+        share = shared / (size + len(theirs) - shared)
+        if share >= threshold and (best is None or share > best.similarity):
+            best = Match("near", other, share)
     return best
 
 
@@ -68,25 +76,20 @@ def _same_name(index: Index, entry: Entry) -> Match | None:
         return None
     if entry.mark.statements < NAME_STATEMENTS:
         return None
-    for other in index.alive(index.by_name.get(entry.name, ())):
+    for other in islice(index.alive(index.by_name.get(entry.name, ())), MANY):
         if "." in other.qualname or other.mark.statements < NAME_STATEMENTS or other.path == entry.path:
             continue
         if abs(other.parameters - entry.parameters) > 1 or not _comparable(index, entry, other, "name"):
             continue
-        similarity = _jaccard(entry, other)
-        if similarity >= NAME_SIMILARITY:
-            return Match("name", other, similarity)
+        share = similarity(entry.mark, other.mark)
+        if share >= NAME_SIMILARITY:
+            return Match("name", other, share)
     return None
-
-
-def _jaccard(one: Entry, other: Entry) -> float:
-    shared = len(set(one.mark.shingles).intersection(other.mark.shingles))
-    return shared / max(1, len(one.mark.shingles) + len(other.mark.shingles) - shared)
 
 
 def _comparable(index: Index, entry: Entry, other: Entry, kind: str) -> bool:
     """False for pairs that are alike on purpose, and for the one that is the older itself."""
-    if other is entry or other.age >= entry.age or entry.is_async != other.is_async:
+    if other is entry or other.rank >= entry.rank or entry.is_async != other.is_async:
         return False
     if entry.path == other.path and _nested(entry.qualname, other.qualname):
         return False
@@ -108,17 +111,22 @@ def _override(index: Index, entry: Entry, other: Entry, kind: str) -> bool:
     return kind not in ("exact", "renamed") and bool(mine & theirs & index.bases.keys())
 
 
-def message(entry: Entry, match: Match) -> str:
+def message(index: Index, entry: Entry, match: Match) -> str:
     """What to do, as an instruction."""
     other = match.entry
-    where = f"{other.qualname}() already exists in {other.path}:{other.line}"
+    cell, line = index.place(other)
+    where = f"{other.qualname}() already exists in {other.path}:{'' if cell is None else f'cell {cell}:'}{line}"
     if match.kind in ("exact", "renamed"):
         if entry.is_method or other.is_method:
             return f"{where} - reuse it: delete this copy and call one shared method or function"
         use = "call it" if other.path == entry.path else "import it"
+        if other.path != entry.path and other.path.endswith(".ipynb"):
+            return f"{where} - reuse it: move it into a module and import it in both places"
         return f"{where} - reuse it: delete this copy and {use}"
     if match.kind == "constants":
         return f"{where}, only constants differ - reuse it: make them parameters and delete this copy"
+    if match.kind == "reordered":
+        return f"{where}, with the same statements in another order - reuse it: extract what both share"
     share = round(match.similarity * 100)
     if match.kind == "near":
         return f"{where}, {share} % of the body is the same - reuse it: extract what both share"

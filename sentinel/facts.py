@@ -6,10 +6,13 @@ import hashlib
 from array import array
 from dataclasses import dataclass, field
 
+OWN_MEANING = {"eval-used": "eval", "exec-used": "exec"}
+"""Rules about a builtin, which are silent in a file that gives its name another meaning."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """A body in four degrees of likeness, blind to formatting, comments, docstring and annotations."""
+    """A body in five degrees of likeness, blind to formatting, comments, docstring and annotations."""
 
     exact: int
     """Hash of the normalised tokens."""
@@ -17,6 +20,8 @@ class Fingerprint:
     """The same with local names numbered in order of appearance."""
     constants: int
     """The same as ``renamed`` with each constant replaced by its type."""
+    reordered: int
+    """Hash of the statements in any order, local names blind."""
     shingles: array[int]
     """Sorted 32-bit hashes of all runs of five tokens, local names blind."""
     tokens: int
@@ -65,8 +70,15 @@ class ImportFact:
 
     name: str
     shown: str
+    """The import as a reader finds it, e.g. ``json.loads as read``."""
     line: int
-    end_line: int
+    head: tuple[int, int]
+    """First and last line of its statement: where a comment can silence it."""
+
+    @property
+    def is_submodule(self) -> bool:
+        """True for ``import a.b``, which binds ``a``."""
+        return self.shown.startswith(f"{self.name}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +97,8 @@ class ChunkFacts:
     functions: tuple[FunctionFact, ...] = ()
     imports: tuple[ImportFact, ...] = ()
     used: frozenset[str] = frozenset()
+    bound: frozenset[str] = frozenset()
+    """Names that the module defines or imports here, of those in ``OWN_MEANING``."""
     classes: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Class names with the last parts of their bases' names."""
     ignores: tuple[Ignore, ...] = ()
@@ -113,3 +127,9 @@ def text_hash(lines: list[str]) -> str:
     """Hash of lines without their indentation: unchanged when code moves or is indented."""
     text = "\n".join([line.strip() for line in lines])
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+def unused_import(fact: ImportFact, symbol: str = "") -> RawFinding:
+    """The finding for an import that nothing uses."""
+    message = f"{fact.shown!r} is imported and never used - delete it"
+    return RawFinding("unused-import", fact.line, fact.line, fact.head, symbol, message, text_hash([fact.shown]))

@@ -12,7 +12,7 @@ from sentinel import suppress
 from sentinel.analysis import ChunkAnalysis
 from sentinel.chunks import parse_chunk, split, split_tree
 from sentinel.config import Config
-from sentinel.facts import Chunk, ChunkFacts, FunctionFact, Ignore, RawFinding
+from sentinel.facts import OWN_MEANING, Chunk, ChunkFacts, FunctionFact, Ignore, RawFinding, unused_import
 from sentinel.reading import Document
 
 Cache = Mapping[tuple[str, str], ChunkFacts]
@@ -25,6 +25,8 @@ class FileFacts:
     document: Document
     chunks: list[Chunk] = field(default_factory=list)
     problem: RawFinding | None = None
+    silent: frozenset[str] = frozenset()
+    """Rules that a comment silences in the whole file."""
 
     def cache(self) -> dict[tuple[str, str], ChunkFacts]:
         """Facts by what decides them, for the next check of the same file."""
@@ -51,17 +53,24 @@ class FileFacts:
             yield self.problem, 0, ()
             return
         used: set[str] = set()
+        silent: set[str] = {"stub-left"} if self.document.is_interface else set()
         for _, facts in self._pairs():
             used |= facts.used
+            silent.update(rule for rule, name in OWN_MEANING.items() if name in facts.bound)
         for chunk, facts in self._pairs():
             for raw in facts.findings:
-                yield raw, chunk.start, facts.ignores
-            for item in () if self.document.is_package else facts.imports:
-                if item.name not in used:
-                    message = f"{item.shown!r} is imported and never used - delete it"
-                    head = (item.line, item.end_line)
-                    raw = RawFinding("unused-import", item.line, item.end_line, head, "", message, item.shown)
+                if raw.rule not in silent:
                     yield raw, chunk.start, facts.ignores
+        if not self.document.is_package:
+            yield from self._unused_imports(used)
+
+    def _unused_imports(self, used: set[str]) -> Iterator[tuple[RawFinding, int, tuple[Ignore, ...]]]:
+        imports = [(item, chunk.start, facts.ignores) for chunk, facts in self._pairs() for item in facts.imports]
+        renamed = {item.shown.partition(" as ")[0] for item, _, _ in imports if item.name in used}
+        for item, start, ignores in imports:
+            # `import numpy as np` and `import numpy.testing`: the second is there for np.testing.
+            if item.name not in used and not (item.is_submodule and item.name in renamed):
+                yield unused_import(item), start, ignores
 
 
 def analyse(document: Document, config: Config, known: Cache | None = None, *, whole: bool = False) -> FileFacts:
@@ -72,18 +81,18 @@ def analyse(document: Document, config: Config, known: Cache | None = None, *, w
         from sentinel import languages  # it makes FileFacts
 
         return languages.analyse(document, config)
+    silent = suppress.of_file(document.text)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an invalid escape in checked code is no warning of ours
-            if known and not whole:
-                chunks = _changed_only(document.text, config, known)
-                if chunks is not None:
-                    return FileFacts(document, chunks)
-            return FileFacts(document, _whole(document.text, config, known or {}))
+            chunks = _changed_only(document.text, config, known) if known and not whole else None
+            if chunks is None:
+                chunks = _whole(document.text, config, known or {})
+        return FileFacts(document, chunks, silent=silent)
     except SyntaxError as error:
         version = f"Python {sys.version_info.major}.{sys.version_info.minor}"
         message = f"does not parse as {version}: {error.msg} - fix it before anything else"
-        return FileFacts(document, problem=_problem("syntax-error", error.lineno or 1, message))
+        return FileFacts(document, problem=_problem("syntax-error", error.lineno or 1, message), silent=silent)
     except (RecursionError, MemoryError, ValueError) as error:
         message = f"nothing was checked, an expression is too deep for the parser: {error}"
         return FileFacts(document, problem=_problem("not-analysed", 1, message))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Severity = Literal["critical", "warning"]
 MODULE = "<module>"
@@ -25,6 +25,8 @@ class Related:
     """Qualified name inside that file, e.g. ``User.save``."""
     similarity: float
     """Share of both bodies that is the same, 0 to 1; 1.0 when only names or constants differ."""
+    cell: int | None = None
+    """Number of the notebook's cell, from 1, that ``line`` counts in; None outside notebooks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,23 +89,60 @@ def worst_first(findings: Iterable[Finding]) -> list[Finding]:
     return sorted(findings, key=order)
 
 
-def newly_caused(before: Iterable[tuple[str, str, float]], after: Sequence[Finding]) -> list[Finding]:
-    """The findings of ``after`` that were not there before, or had a smaller value.
+class Known(NamedTuple):
+    """What is remembered of a finding, to tell old debt from new."""
 
-    ``before`` holds (rule, symbol, value). Several of one kind in one place are matched by their count, so
-    that moved lines and untouched old debt are never reported as new.
+    rule: str
+    symbol: str
+    value: float
+    body_hash: str
+
+    @classmethod
+    def of(cls, finding: Finding) -> Known:
+        """What to remember of a finding."""
+        return cls(finding.rule, finding.symbol, finding.value or 0.0, finding.body_hash)
+
+
+_NAMES_ONE_THING = frozenset({"unused-import", "unused-local"})
+"""Rules whose hash is that of a name: another hash is another finding, in the same function too."""
+
+
+def compare(before: Sequence[Known], after: Sequence[Finding]) -> tuple[list[Finding], list[Known]]:
+    """Match findings over a write: those that are new or have a larger value, and those that are gone.
+
+    The same text is the same finding, also under another name or in another class; then the same rule in the
+    same function. So moved, renamed and touched code is not reported as new for what was wrong with it before.
     """
-    known: dict[tuple[str, str], list[float]] = {}
-    for rule, symbol, value in before:
-        known.setdefault((rule, symbol), []).append(value)
-    for values in known.values():
-        values.sort()
-    caused = []
-    for finding in sorted(after, key=lambda finding: -(finding.value or 0.0)):
-        values = known.get((finding.rule, finding.symbol), [])
-        if not values or values.pop() < (finding.value or 0.0):
-            caused.append(finding)
-    return caused
+    left = list(before)
+    new = sorted(after, key=lambda finding: -(finding.value or 0.0))
+    caused: list[Finding] = []
+    for key in (_text_and_place, _text, _place):
+        known: dict[tuple[str, ...], list[Known]] = {}
+        for item in sorted(left, key=lambda item: item.value):
+            known.setdefault(key(item), []).append(item)
+        open_, new = new, []
+        for finding in open_:
+            same = known.get(key(finding))
+            if not same:
+                new.append(finding)
+            elif same.pop().value < (finding.value or 0.0):
+                caused.append(finding)
+        left = [item for items in known.values() for item in items]
+    return [*caused, *new], left
+
+
+def _text_and_place(item: Known | Finding) -> tuple[str, ...]:
+    return (item.rule, item.symbol, item.body_hash)
+
+
+def _text(item: Known | Finding) -> tuple[str, ...]:
+    return (item.rule, item.body_hash)
+
+
+def _place(item: Known | Finding) -> tuple[str, ...]:
+    if item.symbol == MODULE or item.rule in _NAMES_ONE_THING:
+        return _text_and_place(item)
+    return (item.rule, item.symbol)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Turn a function into a fingerprint that finds its copies: exact, renamed, other constants, nearly the same.
+"""Turn a function into a fingerprint that finds its copies: exact, renamed, other constants or order, nearly the same.
 
 The body becomes a list of tokens without formatting, comments, docstrings, annotations and decorators. Local
 names are what a function binds itself: they may differ between copies. Names of globals, attributes and
@@ -50,29 +50,29 @@ _token_ids: dict[str, int] = {}
 class _Tokens:
     """The token list of one function and where its names and constants stand."""
 
-    __slots__ = ("constants", "control", "locals", "names", "out", "statements")
+    __slots__ = ("constants", "control", "locals", "names", "out", "starts")
 
     def __init__(self) -> None:
         self.out: list[Any] = []
         self.names: list[int] = []
         self.constants: list[int] = []
         self.locals: set[str] = set()
-        self.statements = 0
+        self.starts: list[int] = []
         self.control = 0
 
 
 def fingerprint(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Fingerprint | None:
     """The fingerprint of a function; None when it is too short to tell a copy from chance."""
     tokens = _tokens(function)
-    if len(tokens.out) < MIN_TOKENS or tokens.statements < 2:
+    if len(tokens.out) < MIN_TOKENS or len(tokens.starts) < 2:
         return None
-    return from_tokens(tokens.out, tokens.names, tokens.constants, tokens.locals, tokens.statements, tokens.control)
+    return from_tokens(tokens.out, tokens.names, tokens.constants, tokens.locals, tokens.starts, tokens.control)
 
 
 def from_tokens(
-    out: list[Any], names: list[int], constants: list[int], local: set[str], statements: int, control: int
+    out: list[Any], names: list[int], constants: list[int], local: set[str], starts: list[int], control: int
 ) -> Fingerprint:
-    """Hash tokens; ``names`` and ``constants`` are positions in ``out``, which is changed.
+    """Hash tokens; ``names``, ``constants`` and ``starts`` of statements are positions in ``out``, which is changed.
 
     Constants may be any object: 1, 1.0 and True are kept apart by their repr.
     """
@@ -86,13 +86,23 @@ def from_tokens(
         if name in local:
             renamed[position] = f"v{numbers.setdefault(name, len(numbers))}"
             out[position] = "V"
-    renamed_hash = _hash(renamed)
+    renamed_hash, reordered = _hash(renamed), _hash(_any_order(out, starts))
     for position in constants:
         text = out[position]
         if text not in ("True", "False", "None"):
             kind = "#s" if text[0] in "'\"" else "#b" if text[:2] in ("b'", 'b"') else "#n"
             renamed[position] = out[position] = kind
-    return Fingerprint(exact, renamed_hash, _hash(renamed), _shingles(out), len(out), statements, control)
+    return Fingerprint(exact, renamed_hash, _hash(renamed), reordered, _shingles(out), len(out), len(starts), control)
+
+
+def _any_order(tokens: list[str], starts: list[int]) -> list[str]:
+    """The signature, then the statements sorted; what closes a block belongs to none of them."""
+    ends = [*starts[1:], len(tokens)]
+    pieces = [
+        " ".join([token for token in tokens[start:end] if token != "}"])
+        for start, end in zip(starts, ends, strict=True)
+    ]
+    return tokens[: starts[0]] + sorted(pieces)
 
 
 def _hash(tokens: list[str]) -> int:
@@ -165,14 +175,14 @@ def _expand(node: Any, kind: Any, tokens: _Tokens, stack: list[Any]) -> None:
     if kind is ast.Expr:
         if type(node.value) is ast.Constant and type(node.value.value) is str:
             return
-        tokens.statements += 1
+        tokens.starts.append(len(tokens.out))
         stack += (";", node.value)
         return
     if kind is ast.alias:
         tokens.out.append("@" + node.name)
         return
     if issubclass(kind, ast.stmt):
-        tokens.statements += 1
+        tokens.starts.append(len(tokens.out))
         if kind is ast.AnnAssign:
             if node.value is not None:
                 tokens.out.append("Assign")

@@ -128,16 +128,21 @@ class Sentinel:
             self.on_result(result)
         return result
 
-    def scan(self, directory: Path | str | None = None) -> list[Finding]:
-        """Check every file of a folder (the whole project when None); all findings, by place.
+    def scan(self, directory: Path | str | None = None, *, alone: bool = False) -> list[Finding]:
+        """Check every file of a folder, or one file (the whole project when None); all findings, by place.
+
+        The rest of the project is read too, for what stands there already; not when ``alone``, nor when the
+        root is no project (it has neither pyproject.toml nor .git).
 
         Raises:
             UsageError: the folder does not exist.
         """
         with self._lock:
             target = self.root if directory is None else Path(directory).resolve()
-            self._indexed = self._indexed or target == self.root
-            return self.project.scan(target)
+            inside = target != self.root and target.is_relative_to(self.root)
+            with_rest = inside and not alone and not self._indexed and configuration.is_project(self.root)
+            self._indexed = self._indexed or target == self.root or with_rest
+            return self.project.scan(target, with_rest=with_rest)
 
     @property
     def findings(self) -> list[Finding]:

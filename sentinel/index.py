@@ -11,12 +11,17 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from sentinel.discover import is_test
 from sentinel.facts import Fingerprint, FunctionFact
+from sentinel.findings import Known
+from sentinel.reading import cell_at
 
 SKETCH = 20
 """The smallest shingles of a function: two functions that share few of them are not alike."""
 COMMON = 150
 """A shingle that so many functions share says nothing."""
+SAME_FUNCTION = 0.2
+"""A function that keeps its name and this share of its body was edited; with less it is another one."""
 _LOW = (1 << 32) - 1
 
 
@@ -39,6 +44,11 @@ class Entry:
     alive: bool = True
 
     @property
+    def rank(self) -> tuple[bool, int]:
+        """Of two alike the one of higher rank is the copy: a test is never what others should reuse."""
+        return is_test(self.path), self.age
+
+    @property
     def owner(self) -> str:
         """Name of the class that a method belongs to; empty for functions."""
         return self.qualname.rpartition(".")[0].rpartition(".")[2] if self.is_method else ""
@@ -56,6 +66,12 @@ class Postings:
     def add(self, value: int, entry: int) -> None:
         """Add an entry under the low 32 bits of a hash."""
         self.added.setdefault(value & _LOW, []).append(entry)
+
+    def discard(self, value: int, entry: int) -> None:
+        """Take out an entry that was added; one of the stored array stays and is known as dead."""
+        ids = self.added.get(value & _LOW)
+        if ids is not None and entry in ids:
+            ids.remove(entry)
 
     def find(self, value: int) -> list[int]:
         """Ids under a hash, dead ones included."""
@@ -76,11 +92,13 @@ class FileRecord:
 
     ids: list[int] = field(default_factory=list)
     classes: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    known: list[tuple[str, str, float]] = field(default_factory=list)
-    """Rule, symbol and value of what was found in the file when it was last seen."""
+    known: list[Known] = field(default_factory=list)
+    """What was found in the file when it was last seen."""
+    cells: tuple[tuple[int, int], ...] = ()
+    """Where the cells of a notebook start, as in `Document`."""
 
 
-KINDS = ("exact", "renamed", "constants", "sketch")
+KINDS = ("exact", "renamed", "constants", "reordered", "sketch")
 
 
 class Index:
@@ -102,18 +120,20 @@ class Index:
         path: str,
         functions: Sequence[tuple[FunctionFact, int]],
         classes: tuple[tuple[str, tuple[str, ...]], ...] = (),
+        cells: tuple[tuple[int, int], ...] = (),
     ) -> list[Entry]:
         """Set the functions of a file, each with the number of lines before its chunk.
 
-        Functions that did not change keep their entry; one that changed keeps its age.
+        Functions that did not change keep their entry; one that was edited keeps its age.
         """
         record = self.files.setdefault(path, FileRecord())
+        record.cells = cells
         same: dict[tuple[str, str, int], list[Entry]] = {}
-        ages: dict[str, list[int]] = {}
+        earlier: dict[str, list[Entry]] = {}
         for number in record.ids:
             entry = self.entries[number]
             same.setdefault((entry.qualname, entry.body_hash, entry.mark.exact), []).append(entry)
-            ages.setdefault(entry.qualname, []).append(entry.age)
+            earlier.setdefault(entry.qualname, []).append(entry)
         kept: list[Entry] = []
         for fact, start in functions:
             if fact.fingerprint is None:
@@ -123,18 +143,29 @@ class Index:
                 entry = twins.pop(0)
                 entry.line = start + fact.line
             else:
-                entry = self._add(path, fact, start, ages.get(fact.qualname))
+                entry = self._add(path, fact, start, earlier.get(fact.qualname, ()))
             kept.append(entry)
         for left in same.values():
             for entry in left:
-                entry.alive = False
+                self._bury(entry)
         record.ids = [entry.id for entry in kept]
         self.set_classes(path, record, classes)
         return kept
 
-    def _add(self, path: str, fact: FunctionFact, start: int, ages: list[int] | None) -> Entry:
-        assert fact.fingerprint is not None
-        age = min(ages) if ages else self.next_age
+    def _bury(self, entry: Entry) -> None:
+        entry.alive = False
+        for kind, value in hashes(entry.mark):
+            self.postings[kind].discard(value, entry.id)
+        named = self.by_name.get(entry.name, [])
+        if entry.id in named:
+            named.remove(entry.id)
+
+    def _add(self, path: str, fact: FunctionFact, start: int, earlier: Sequence[Entry]) -> Entry:
+        mark = fact.fingerprint
+        assert mark is not None
+        # What was written anew under an old name is as young as any other new function.
+        ages = [entry.age for entry in earlier if similarity(entry.mark, mark) >= SAME_FUNCTION]
+        age = min(ages, default=self.next_age)
         self.next_age += not ages
         entry = Entry(
             len(self.entries),
@@ -147,7 +178,7 @@ class Index:
             fact.is_method,
             fact.is_async,
             fact.parameters,
-            fact.fingerprint,
+            mark,
         )
         self.entries.append(entry)
         for kind, value in hashes(entry.mark):
@@ -186,6 +217,10 @@ class Index:
         self.files[new] = record
         self.set_classes(new, record, classes)
 
+    def place(self, entry: Entry) -> tuple[int | None, int]:
+        """Cell and line of a function; the cell is None outside notebooks."""
+        return cell_at(self.files[entry.path].cells, entry.line)
+
     def alive(self, numbers: Iterable[int]) -> Iterator[Entry]:
         """The entries that still stand in their file."""
         for number in numbers:
@@ -222,10 +257,17 @@ class Index:
         return found
 
 
+def similarity(one: Fingerprint, other: Fingerprint) -> float:
+    """Share of both bodies that is the same: the Jaccard index of their shingles."""
+    shared = len(set(one.shingles).intersection(other.shingles))
+    return shared / max(1, len(one.shingles) + len(other.shingles) - shared)
+
+
 def hashes(mark: Fingerprint) -> Iterator[tuple[str, int]]:
     """Kind and value of every hash that a function is found by."""
     yield "exact", mark.exact
     yield "renamed", mark.renamed
     yield "constants", mark.constants
+    yield "reordered", mark.reordered
     for shingle in mark.shingles[:SKETCH]:
         yield "sketch", shingle

@@ -80,7 +80,18 @@ GRAMMARS = {
         ),
     ),
 }
+MINIFIED_FROM = 5_000
+MINIFIED_LINE = 250
+"""Characters of a file, and a line on average, from which it is no source that someone wrote."""
 _COMMENTS = _types("comment line_comment block_comment doc_comment")
+_STATEMENTS = (
+    "_statement",
+    "let_declaration",
+    "variable_declaration",
+    "short_var_declaration",
+    "lexical_declaration",
+)
+"""How the kinds of nodes end that are statements."""
 _STRINGS = _types(
     "string template_string interpreted_string_literal raw_string_literal rune_literal string_literal "
     "char_literal character_literal regex"
@@ -143,6 +154,8 @@ def analyse(document: Document, config: Config) -> FileFacts:
         message = f"{document.language} is not read: pip install 'agent-vcr-nb[languages]'"
         problem = RawFinding("not-analysed", 1, 1, (1, 1), "", message, "")
         return FileFacts(document, problem=problem)
+    if is_minified(document.text):
+        return FileFacts(document)
     tree = parse.parse(document.text.encode("utf-8", "surrogatepass"))
     if tree.root_node.has_error:
         line = _first_error(tree.root_node)
@@ -159,6 +172,11 @@ def analyse(document: Document, config: Config) -> FileFacts:
         findings.extend(measured.findings(config))
     facts = ChunkFacts(findings=tuple(findings), functions=tuple(functions))
     return FileFacts(document, [Chunk(document.text, 0, facts=facts)])
+
+
+def is_minified(text: str) -> bool:
+    """True for what a tool wrote for machines: long, with hardly any line ends."""
+    return len(text) > MINIFIED_FROM and len(text) > MINIFIED_LINE * (text.count("\n") + 1)
 
 
 def _first_error(root: Any) -> int:
@@ -295,7 +313,8 @@ class _Function:
         names: list[int] = []
         constants: list[int] = []
         local = {_text(node) for parameter in self.parameters() for node in _identifiers(parameter)}
-        statements = control = 0
+        starts: list[int] = []
+        control = 0
         listed = self.node.child_by_field_name("parameters")
         nodes = [node for part in (listed, self.body) if part is not None for node in _walk(part, _opens)]
         for node in nodes:
@@ -303,8 +322,8 @@ class _Function:
             if kind in _DECLARES and node is not None:
                 declared = node.child_by_field_name(_DECLARES[kind])
                 local.update(_text(item) for item in _identifiers(declared))
-            statements += kind.endswith(("_statement", "let_declaration", "variable_declaration"))
-            statements += kind in ("short_var_declaration", "lexical_declaration")
+            if kind.endswith(_STATEMENTS):
+                starts.append(len(out))
             control += kind in self.grammar.branches
             if kind in _COMMENTS or kind in _TYPE_NOTES:
                 continue
@@ -315,9 +334,9 @@ class _Function:
                 if kind in ("identifier", "shorthand_property_identifier"):
                     names.append(len(out))
                 out.append(_text(node))
-        if len(out) < MIN_TOKENS or statements < 2:
+        if len(out) < MIN_TOKENS or len(starts) < 2:
             return None
-        return from_tokens(out, names, constants, local, statements, control)
+        return from_tokens(out, names, constants, local, starts, control)
 
 
 def _opens(node: Any) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
-IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
+_IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 SECRET_LENGTH = 16
 _KNOWN_SECRETS = re.compile(
     r"(?P<aws_access_key>(?:AKIA|ASIA)[0-9A-Z]{16})"
@@ -27,6 +27,9 @@ _SECRET_VALUE = re.compile(r"(?=.*[A-Za-z])(?=.*\d)[^\s{}<>$%]{6,}")
 _MUTABLE_CALLS = {"list", "dict", "set", "bytearray", "defaultdict", "deque", "Counter", "OrderedDict"}
 _SHELL_CALLS = {"os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput"}
 _JUMPS = (ast.Return, ast.Raise, ast.Continue, ast.Break)
+_MAY_LEAVE = (*_JUMPS, ast.If, ast.While, ast.Expr)
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_EXITS = {"sys.exit": "sys.exit()", "os._exit": "os._exit()", "exit": "exit()", "quit": "quit()"}
 
 
 class Hit(NamedTuple):
@@ -47,6 +50,17 @@ def last_name(node: ast.AST) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
+def names_in(annotation: ast.AST) -> set[str]:
+    """The names in an annotation, those in quotes too."""
+    names: set[str] = set()
+    for part in ast.walk(annotation):
+        if type(part) is ast.Name:
+            names.add(part.id)
+        elif type(part) is ast.Constant and type(part.value) is str:
+            names.update(_IDENTIFIER.findall(part.value))
+    return names
+
+
 def strings_in(node: ast.AST) -> list[str]:
     """The string items of a list or tuple of constants, and of sums of these."""
     if isinstance(node, ast.Constant):
@@ -61,13 +75,48 @@ def strings_in(node: ast.AST) -> list[str]:
 def unreachable(body: list[ast.stmt]) -> Hit | None:
     """The first statement after one that always leaves the block."""
     for statement, following in pairwise(body):
-        if isinstance(statement, _JUMPS):
+        word = _leaves(statement) if isinstance(statement, _MAY_LEAVE) else ""
+        if word:
             # `return; yield` is the idiom for an empty generator.
             if isinstance(following, ast.Expr) and isinstance(following.value, (ast.Yield, ast.YieldFrom)):
                 return None
-            word = type(statement).__name__.lower()
             return Hit("unreachable-code", following, f"never runs: it comes after {word} - delete it")
     return None
+
+
+def _leaves(statement: ast.stmt) -> str:
+    """What makes a statement always leave its block, in words; empty when it may go on."""
+    if isinstance(statement, _JUMPS):
+        return type(statement).__name__.lower()
+    if isinstance(statement, ast.Expr):
+        called = statement.value.func if isinstance(statement.value, ast.Call) else None
+        if isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name):
+            return _EXITS.get(f"{called.value.id}.{called.attr}", "")
+        return _EXITS.get(called.id, "") if isinstance(called, ast.Name) else ""
+    if isinstance(statement, ast.While):
+        endless = isinstance(statement.test, ast.Constant) and statement.test.value in (True, 1)
+        return "a loop without an end" if endless and not _breaks(statement.body) else ""
+    while isinstance(statement, ast.If):
+        if not statement.orelse or not _leaves(statement.body[-1]):
+            return ""
+        if len(statement.orelse) > 1 or not isinstance(statement.orelse[0], ast.If):
+            return "an if whose branches all leave" if _leaves(statement.orelse[-1]) else ""
+        statement = statement.orelse[0]
+    return ""
+
+
+def _breaks(body: list[ast.stmt]) -> bool:
+    """True when a ``break`` in a loop's body ends that loop."""
+    stack: list[ast.AST] = list(body)
+    while stack:
+        node = stack.pop()
+        if isinstance(node, ast.Break):
+            return True
+        if isinstance(node, (ast.For, ast.AsyncFor, ast.While)):
+            stack.extend(node.orelse)
+        elif isinstance(node, (ast.stmt, ast.ExceptHandler, ast.match_case)) and not isinstance(node, _SCOPES):
+            stack.extend(ast.iter_child_nodes(node))
+    return False
 
 
 def catches(handler: ast.ExceptHandler, names: set[str]) -> bool:
@@ -80,8 +129,8 @@ def catches(handler: ast.ExceptHandler, names: set[str]) -> bool:
 
 def handler_hits(handler: ast.ExceptHandler) -> Iterator[Hit]:
     """``except:`` that does not raise again, and a broad handler that does nothing."""
-    raises = any(isinstance(statement, ast.Raise) for statement in handler.body)
-    if handler.type is None and not raises:
+    raises_again = any(isinstance(statement, ast.Raise) and statement.exc is None for statement in handler.body)
+    if handler.type is None and not raises_again:
         message = "`except:` also stops Ctrl-C and exit - name the exceptions, or write `except Exception`"
         yield Hit("bare-except", handler, message)
     nothing = all(
@@ -94,15 +143,22 @@ def handler_hits(handler: ast.ExceptHandler) -> Iterator[Hit]:
         yield Hit("swallowed-exception", handler, message)
 
 
-def mutable_defaults(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Hit]:
-    """Defaults that all calls would share."""
+def default_hits(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Hit]:
+    """Defaults that all calls would share, and passwords as defaults."""
     arguments = function.args
-    for default in (*arguments.defaults, *arguments.kw_defaults):
+    positional = (*arguments.posonlyargs, *arguments.args)
+    named = (*zip(reversed(positional), reversed(arguments.defaults), strict=False),)
+    for argument, default in (*named, *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)):
+        if default is None:
+            continue
         displayed = isinstance(default, (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp))
         called = isinstance(default, ast.Call) and last_name(default.func) in _MUTABLE_CALLS
-        if default is not None and (displayed or called):
+        if displayed or called:
             message = f"{function.name}() has a mutable default shared by all calls - use None and make it inside"
             yield Hit("mutable-default", default, message)
+        secret = _named_secret(argument.arg, default)
+        if secret is not None:
+            yield secret
 
 
 def irrefutable(pattern: ast.pattern) -> bool:
@@ -120,19 +176,22 @@ def dangerous_call(call: ast.Call) -> Hit | None:
             return Hit("eval-used", call, "eval() runs any text as code - use ast.literal_eval or a table")
         if called.id == "exec":
             return Hit("exec-used", call, "exec() runs any text as code - call a function instead")
+        if called.id == "getstatusoutput":
+            return Hit("shell-used", call, "getstatusoutput() goes through a shell - use subprocess.run([...])")
     elif isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name):
         name = f"{called.value.id}.{called.attr}"
         if name in _SHELL_CALLS:
             return Hit("shell-used", call, f"{name}() goes through a shell - use subprocess.run([...])")
     for keyword in call.keywords:
-        if keyword.arg == "shell" and isinstance(keyword.value, ast.Constant) and keyword.value.value is True:
+        if keyword.arg == "shell" and isinstance(keyword.value, ast.Constant) and keyword.value.value:
             return Hit("shell-used", call, "shell=True goes through a shell - pass a list of arguments")
     return None
 
 
 def known_secret(constant: ast.Constant) -> Hit | None:
     """A string in the shape of a provider's key. The message names the kind, never the value."""
-    match = _KNOWN_SECRETS.search(str(constant.value))
+    value = constant.value
+    match = _KNOWN_SECRETS.search(value.decode("latin-1") if isinstance(value, bytes) else str(value))
     return _secret(constant, (match.lastgroup or "secret").replace("_", " ")) if match else None
 
 
@@ -149,15 +208,20 @@ def keyword_secret(keyword: ast.keyword) -> Hit | None:
     return _named_secret(keyword.arg or "", keyword.value)
 
 
+def item_secret(key: ast.Constant, value: ast.expr) -> Hit | None:
+    """``{"password": "..."}``."""
+    return _named_secret(str(key.value), value) if isinstance(key.value, str) else None
+
+
 def _named_secret(name: str, value: ast.expr) -> Hit | None:
     if not isinstance(value, ast.Constant) or not isinstance(value.value, str):
         return None
     text = value.value
     if not _SECRET_NAME.search(name) or not _SECRET_VALUE.fullmatch(text) or _KNOWN_SECRETS.search(text):
         return None
-    return _secret(value, f"value for {name!r}")
+    return _secret(value, f"the value of {name!r}")
 
 
 def _secret(node: ast.Constant, kind: str) -> Hit:
-    message = f"a {kind} stands in the source - read it from the environment, and replace it: it is public now"
+    message = f"a secret stands in the source ({kind}) - read it from the environment, and replace it: it is public now"
     return Hit("hardcoded-secret", node, message)

@@ -5,21 +5,23 @@ from __future__ import annotations
 import gc
 import os
 import subprocess
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
 
-from sentinel import duplicates, suppress
+from pathspec import GitIgnoreSpec
+
+from sentinel import duplicates
 from sentinel.catalogue import RULES
 from sentinel.config import Config, rule_name
 from sentinel.discover import files
-from sentinel.facts import FunctionFact, RawFinding
+from sentinel.facts import RawFinding
 from sentinel.files import FileFacts, analyse, is_silenced
-from sentinel.findings import MODULE, CheckResult, Finding, Related, newly_caused, worst_first
+from sentinel.findings import MODULE, CheckResult, Finding, Known, Related, compare, worst_first
 from sentinel.index import Entry, Index
 from sentinel.reading import Document, from_bytes, from_text, read_file
 
@@ -39,7 +41,10 @@ class Project:
         self.stamps: dict[str, tuple[int, int]] = {}
         """Time of change (ns) and size of each file that was read from disk, when it was read."""
         self._off = {rule_name(name) for name in config.ignore}
-        self._off_for = [(pattern, {rule_name(name) for name in rules}) for pattern, rules in config.per_file_ignores]
+        self._off_for = [
+            (GitIgnoreSpec.from_lines([pattern]), {rule_name(name) for name in rules})
+            for pattern, rules in config.per_file_ignores
+        ]
 
     def relative(self, path: Path | str) -> str:
         """The name of a file in findings: relative to the root, or absolute when it lies outside."""
@@ -60,7 +65,7 @@ class Project:
                 now = tuple(self._place(facts, []))
                 return self._result(path, before, now, remember=False)
             self.facts[path] = facts
-            entries = self.index.update(path, facts.functions(), facts.classes())
+            entries = self._index(facts)
             now = tuple(self._place(facts, entries))
             return self._result(path, before, now, remember=True)
 
@@ -78,7 +83,7 @@ class Project:
         if not changed:
             return result
         again = self.check(_read(path, full, content))
-        return replace(again, caused=tuple(worst_first(newly_caused(before, again.findings))))
+        return replace(again, caused=tuple(worst_first(compare(before, again.findings)[0])), fixed=result.fixed)
 
     def is_current(self, path: str) -> bool:
         """True when the file is known as it is on disk."""
@@ -99,18 +104,17 @@ class Project:
         changed = [path for path, file in names.items() if self.stamps.get(path) != _stamp(file)]
         return [self.check_path(path) for path in changed]
 
-    def _result(
-        self, path: str, before: list[tuple[str, str, float]], now: tuple[Finding, ...], *, remember: bool
-    ) -> CheckResult:
+    def _result(self, path: str, before: list[Known], now: tuple[Finding, ...], *, remember: bool) -> CheckResult:
         earlier = self.findings.get(path, ())
-        present = {(finding.rule, finding.symbol) for finding in now}
-        fixed = tuple(item for item in earlier if (item.rule, item.symbol) not in present) if remember else ()
+        fixed: tuple[Finding, ...] = ()
         self.findings[path] = now
         if remember:
-            self.index.files[path].known = [(item.rule, item.symbol, item.value or 0.0) for item in now]
-        return CheckResult(path, now, tuple(worst_first(newly_caused(before, now))), fixed)
+            gone = Counter(compare([Known.of(item) for item in earlier], now)[1])
+            fixed = tuple(_take(gone, earlier))
+            self.index.files[path].known = [Known.of(item) for item in now]
+        return CheckResult(path, now, tuple(worst_first(compare(before, now)[0])), fixed)
 
-    def _before(self, path: str) -> list[tuple[str, str, float]]:
+    def _before(self, path: str) -> list[Known]:
         record = self.index.files.get(path)
         if record is not None:
             return record.known
@@ -118,8 +122,8 @@ class Project:
         if committed is None:
             return []
         facts = analyse(committed, self.config)
-        entries = self.index.update(path, facts.functions(), facts.classes())
-        known = [(item.rule, item.symbol, item.value or 0.0) for item in self._place(facts, entries)]
+        entries = self._index(facts)
+        known = [Known.of(item) for item in self._place(facts, entries)]
         self.index.files[path].known = known
         return known
 
@@ -131,12 +135,14 @@ class Project:
         shown = subprocess.run(command, capture_output=True, check=False)
         return from_bytes(path, shown.stdout) if shown.returncode == 0 else None
 
+    def _index(self, facts: FileFacts) -> list[Entry]:
+        document = facts.document
+        return self.index.update(document.path, facts.functions(), facts.classes(), document.cells)
+
     def _place(self, facts: FileFacts, entries: list[Entry]) -> list[Finding]:
         """All findings of a file, duplicates included, in the order of its lines."""
         document = facts.document
-        off = self._off.union(*(rules for pattern, rules in self._off_for if fnmatch(document.path, pattern)))
-        if "noqa" in document.text and suppress.silences_file(document.text):
-            return []
+        off = self._off.union(facts.silent, *(rules for spec, rules in self._off_for if spec.match_file(document.path)))
         placed: list[tuple[int, Finding]] = []
         for raw, start, ignores in facts.raw_findings():
             if raw.rule not in off and not is_silenced(raw, ignores):
@@ -160,11 +166,14 @@ class Project:
             if match is None:
                 continue
             fact, start, ignores = by_place[entry.qualname, entry.line]
-            raw = _duplicate(entry, match, fact)
+            text = duplicates.message(self.index, entry, match)
+            rule = duplicates.RULE_OF[match.kind]
+            raw = RawFinding(rule, fact.line, fact.end_line, fact.head, entry.qualname, text, fact.body_hash)
             if raw.rule in off or is_silenced(raw, ignores):
                 continue
             other = match.entry
-            related = Related(other.path, other.line, other.qualname, round(match.similarity, 3))
+            cell, line = self.index.place(other)
+            related = Related(other.path, line, other.qualname, round(match.similarity, 3), cell)
             yield entry.line, replace(_finding(facts.document, raw, start), related=related)
 
     def build(self, paths: Iterable[Path], *, skip: str = "", processes: int = 0) -> None:
@@ -175,7 +184,7 @@ class Project:
             checked: list[FileFacts] = []
             for facts in _analyse_all(todo, self.config, processes):
                 if facts.problem is None:
-                    self.index.update(facts.document.path, facts.functions(), facts.classes())
+                    self._index(facts)
                 checked.append(facts)
             for facts in checked:
                 path = facts.document.path
@@ -184,7 +193,7 @@ class Project:
                 found = tuple(self._place(facts, entries))
                 self.findings[path] = found
                 if record is not None:
-                    record.known = [(item.rule, item.symbol, item.value or 0.0) for item in found]
+                    record.known = [Known.of(item) for item in found]
 
     def forget(self, path: str) -> None:
         """A file is gone: its functions are no originals any more."""
@@ -193,11 +202,16 @@ class Project:
         self.findings.pop(path, None)
         self.stamps.pop(path, None)
 
-    def scan(self, target: Path) -> list[Finding]:
-        """Check every file under ``target`` anew and return all findings, by place."""
-        names = list(files(target, self.config.exclude))
-        self.build(names)
-        paths = {self.relative(file) for file in names}
+    def scan(self, target: Path, *, with_rest: bool = False) -> list[Finding]:
+        """Check every file under ``target`` anew and return all findings, by place.
+
+        ``with_rest`` reads the rest of the project first, so that copies of what stands there are found; a
+        target that the project ignores is looked at by itself.
+        """
+        wanted = list(files(target, self.config.exclude, self.root))
+        rest = list(files(self.root, self.config.exclude)) if with_rest else []
+        self.build(dict.fromkeys([*rest, *wanted]) if set(wanted) & set(rest) else wanted)
+        paths = {self.relative(file) for file in wanted}
         return [item for path in sorted(paths & self.findings.keys()) for item in self.findings[path]]
 
 
@@ -236,10 +250,12 @@ def _finding(document: Document, raw: RawFinding, start: int) -> Finding:
     )
 
 
-def _duplicate(entry: Entry, match: duplicates.Match, fact: FunctionFact) -> RawFinding:
-    rule = duplicates.RULE_OF[match.kind]
-    text = duplicates.message(entry, match)
-    return RawFinding(rule, fact.line, fact.end_line, fact.head, entry.qualname, text, fact.body_hash)
+def _take(counted: Counter[Known], findings: Iterable[Finding]) -> Iterator[Finding]:
+    """The findings that are counted, each as often as it is."""
+    for finding in findings:
+        if counted[Known.of(finding)] > 0:
+            counted[Known.of(finding)] -= 1
+            yield finding
 
 
 def _analyse_one(item: tuple[Path, str], config: Config) -> FileFacts:
@@ -255,9 +271,7 @@ def _analyse_lean(items: list[tuple[Path, str]], config: Config) -> list[FileFac
         facts = _analyse_one(item, config)
         for chunk in facts.chunks:
             chunk.text = ""
-        document = facts.document
-        text = document.text if suppress.silences_file(document.text) else ""
-        facts.document = replace(document, text=text)
+        facts.document = replace(facts.document, text="")
         lean.append(facts)
     return lean
 

@@ -24,7 +24,8 @@ def as_text(findings: Sequence[Finding], files: int) -> str:
             cell = "" if item.cell is None else f"cell {item.cell}:"
             lines.append(f"  {cell}{item.line:<5} {item.severity.upper():<8}  {item.message}  [{_label(item)}]")
     counts = Counter(finding.severity for finding in findings)
-    total = f"{counts['critical']} critical, {counts['warning']} warnings" if findings else "clean"
+    warnings = "1 warning" if counts["warning"] == 1 else f"{counts['warning']} warnings"
+    total = f"{counts['critical']} critical, {warnings}" if findings else "clean"
     lines.append(f"{_files(files)}: {total}")
     return "\n".join(lines)
 
@@ -118,7 +119,7 @@ def _location(path: str, line: int, end_line: int, symbol: str) -> dict[str, Any
 
     return {
         "physicalLocation": {
-            "artifactLocation": {"uri": quote(path)},
+            "artifactLocation": {"uri": quote(path, errors="surrogateescape")},
             "region": {"startLine": line, "endLine": end_line},
         },
         "logicalLocations": [{"fullyQualifiedName": symbol}],

@@ -35,7 +35,8 @@ class Scope:
     """Names declared global or nonlocal."""
     assigned: dict[str, ast.AST] = field(default_factory=dict)
     """Names bound by a plain assignment, ``except ... as`` or ``with ... as``, with the first node."""
-    imported: dict[str, ast.stmt] = field(default_factory=dict)
+    imported: dict[str, tuple[ast.Import | ast.ImportFrom, ast.alias]] = field(default_factory=dict)
+    """Names bound by an import, with the statement and its part."""
     reads_locals: bool = False
 
     @property
@@ -45,6 +46,15 @@ class Scope:
         while scope is not None and scope.kind != "function":
             scope = scope.parent
         return scope
+
+    def defines(self, name: str) -> bool:
+        """True when a scope from here outwards binds the name itself."""
+        scope: Scope | None = self
+        while scope is not None:
+            if name in scope.bound or name in scope.imported:
+                return True
+            scope = scope.parent
+        return False
 
 
 def close(scopes: list[Scope]) -> None:
@@ -57,6 +67,7 @@ def close(scopes: list[Scope]) -> None:
             parent.loads |= scope.loads
         else:
             parent.loads |= scope.loads - ((scope.bound | scope.imported.keys()) - scope.outer)
+            parent.loads |= scope.outer  # an inner function that sets a name shares it
         parent.complexity += scope.complexity
         # A function in a function is read one level deeper.
         deeper = scope.nesting + (scope.kind == "function" and parent.kind != "class")

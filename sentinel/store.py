@@ -17,15 +17,17 @@ from typing import Any, Literal
 import orjson
 
 from sentinel.facts import Fingerprint
+from sentinel.findings import Known
 from sentinel.index import KINDS, Entry, FileRecord, Index, Postings, hashes
 from sentinel.project import Project
 
-FORMAT = 1
+FORMAT = 2
 _TypeCode = Literal["Q", "I"]
 _ARRAYS: tuple[tuple[str, _TypeCode], ...] = (
     ("exact", "Q"),
     ("renamed", "Q"),
     ("constants", "Q"),
+    ("reordered", "Q"),
     ("ends", "I"),
     ("shingles", "I"),
     *((f"postings_{kind}", "Q") for kind in KINDS),
@@ -63,7 +65,10 @@ def save(project: Project) -> None:
     rows: list[tuple[Any, ...]] = []
     files: list[tuple[Any, ...]] = []
     for path, record in index.files.items():
-        files.append((path, len(record.ids), record.classes, record.known, project.stamps.get(path)))
+        stamp = project.stamps.get(path)
+        files.append(
+            (_to_json(path), len(record.ids), record.classes, list(map(tuple, record.known)), record.cells, stamp)
+        )
         for number in record.ids:
             entry = index.entries[number]
             _append(entry, len(rows), arrays, postings)
@@ -83,11 +88,21 @@ def save(project: Project) -> None:
     os.replace(temporary, target)
 
 
+def _to_json(path: str) -> str:
+    """A path in characters that JSON holds: a file's name may be bytes that are no text."""
+    return path if path.isascii() else path.encode("utf-8", "surrogateescape").decode("latin-1")
+
+
+def _from_json(name: str) -> str:
+    return name if name.isascii() else name.encode("latin-1").decode("utf-8", "surrogateescape")
+
+
 def _append(entry: Entry, number: int, arrays: dict[str, array[int]], postings: dict[str, list[int]]) -> None:
     mark = entry.mark
     arrays["exact"].append(mark.exact)
     arrays["renamed"].append(mark.renamed)
     arrays["constants"].append(mark.constants)
+    arrays["reordered"].append(mark.reordered)
     arrays["shingles"].extend(mark.shingles)
     arrays["ends"].append(len(arrays["shingles"]))
     for kind, value in hashes(mark):
@@ -138,8 +153,10 @@ def _fill(project: Project, arrays: dict[str, array[int]], tail: dict[str, Any])
     for kind in KINDS:
         index.postings[kind] = Postings(arrays[f"postings_{kind}"])
     rows, entries = tail["rows"], index.entries
-    for path, count, classes, known, stamp in tail["files"]:
-        record = FileRecord(list(range(len(entries), len(entries) + count)), (), [tuple(item) for item in known])
+    for name, count, classes, known, cells, stamp in tail["files"]:
+        path = _from_json(name)
+        numbers = list(range(len(entries), len(entries) + count))
+        record = FileRecord(numbers, (), [Known(*item) for item in known], tuple(map(tuple, cells)))
         index.files[path] = record
         index.set_classes(path, record, tuple((name, tuple(bases)) for name, bases in classes))
         if stamp is not None:
@@ -159,6 +176,7 @@ def _entry(number: int, path: str, row: list[Any], arrays: dict[str, array[int]]
         arrays["exact"][number],
         arrays["renamed"][number],
         arrays["constants"][number],
+        arrays["reordered"][number],
         arrays["shingles"][start : arrays["ends"][number]],
         tokens,
         statements,

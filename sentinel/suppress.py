@@ -7,46 +7,52 @@ import re
 import tokenize
 from collections.abc import Iterable, Sequence
 
-from sentinel.catalogue import RULES
-from sentinel.facts import Ignore, RawFinding
+from sentinel.catalogue import RULES, name_of
+from sentinel.facts import Ignore, RawFinding, text_hash
 
-_OURS = re.compile(r"#\s*sentinel:\s*ignore(?:\[([^\]]*)\])?[ \t]*([^\n]*)")
-_NOQA = re.compile(r"(?i)#\s*noqa(?::[ \t]*([A-Z]+[0-9]+(?:[, \t]+[A-Z]+[0-9]+)*))?")
-_WHOLE_FILE = re.compile(r"(?im)^\s*#\s*(?:ruff|flake8):\s*noqa\s*$")
+_OURS = re.compile(r"(?:#|//|/\*)\s*sentinel:\s*ignore(?:\[([^\]]*)\])?[ \t]*([^\n]*)")
+_CODES = r"[A-Z]+[0-9]+(?:[, \t]+[A-Z]+[0-9]+)*"
+_NOQA = re.compile(rf"(?i)#\s*noqa(?::[ \t]*({_CODES}))?")
+_WHOLE_FILE = re.compile(rf"(?im)^\s*#\s*(?:ruff|flake8):\s*noqa(?::[ \t]*({_CODES}))?\s*$")
 
 
-def silences_file(text: str) -> bool:
-    """True when ``# ruff: noqa`` or ``# flake8: noqa`` stands alone on a line."""
-    return "noqa" in text and _WHOLE_FILE.search(text) is not None
+def of_file(text: str) -> frozenset[str]:
+    """The rules that ``# ruff: noqa`` or ``# flake8: noqa`` on a line of its own silences in the whole file."""
+    if "noqa" not in text.lower():
+        return frozenset()
+    silent: set[str] = set()
+    for found in _WHOLE_FILE.finditer(text):
+        silent |= _rules_of(found[1]) if found[1] else RULES.keys()
+    return frozenset(silent)
 
 
 def read(text: str) -> tuple[list[Ignore], list[RawFinding]]:
-    """The silencing comments of a chunk, and a finding for each of ours that gives no reason."""
+    """The silencing comments of a chunk of Python, and a finding for each of ours that gives no reason."""
     if "sentinel:" not in text and "noqa" not in text.lower():
         return [], []
+    return read_comments(comments(text))
+
+
+def read_comments(found: Iterable[tuple[int, str]]) -> tuple[list[Ignore], list[RawFinding]]:
+    """The same of comments that are found already, each with its line."""
     ignores: list[Ignore] = []
     findings: list[RawFinding] = []
-    for line, comment in comments(text):
+    for line, comment in found:
         if ours := _OURS.search(comment):
-            names = frozenset(name.strip() for name in (ours[1] or "").split(",") if name.strip())
-            if ours[2].strip():
-                ignores.append(Ignore(line, frozenset(map(_rule_of, names))))
+            if ours[2].removesuffix("*/").strip():
+                ignores.append(Ignore(line, _rules_of(ours[1] or "")))
             else:
                 message = "without a reason this silences nothing - write `# sentinel: ignore[rule] reason`"
-                raw = RawFinding("ignore-without-reason", line, line, (line, line), "", message, comment.strip())
-                findings.append(raw)
+                body_hash = text_hash([comment])
+                findings.append(RawFinding("ignore-without-reason", line, line, (line, line), "", message, body_hash))
         elif noqa := _NOQA.search(comment):
-            codes = frozenset(re.split(r"[,\s]+", noqa[1].strip())) if noqa[1] else frozenset()
-            ignores.append(Ignore(line, frozenset(map(_rule_of, codes))))
+            ignores.append(Ignore(line, _rules_of(noqa[1] or "")))
     return ignores, findings
 
 
-def _rule_of(name: str) -> str:
-    """The rule that a name or standard code means; an unknown one stays and matches nothing."""
-    for rule in RULES.values():
-        if rule.code and rule.code.lower() == name.lower():
-            return rule.name
-    return name
+def _rules_of(names: str) -> frozenset[str]:
+    """The rules that names or standard codes mean; an unknown one stays and matches nothing."""
+    return frozenset(name_of(name) or name for name in re.split(r"[,\s]+", names) if name)
 
 
 def comments(text: str) -> Iterable[tuple[int, str]]:

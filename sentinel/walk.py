@@ -9,9 +9,10 @@ from typing import Any
 from sentinel import patterns
 from sentinel.scopes import Scope, close
 
-_IDENTIFIER = patterns.IDENTIFIER
 _fields: dict[type, tuple[str, ...]] = {}
+_TEXT = (str, bytes)
 _QUOTED_TYPES = {"cast", "TypeVar", "NewType", "ForwardRef"}
+_GENERICS = {"list", "dict", "tuple", "set", "frozenset", "type"}
 _IMPORT_ERRORS = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
 
 
@@ -28,6 +29,8 @@ class Walk:
         self.classes: list[tuple[str, tuple[str, ...]]] = []
         self.optional: set[int] = set()
         self.stack: list[tuple[Any, Scope, int, int]] = []
+        self.named_calls: list[tuple[patterns.Hit, Scope, str]] = []
+        """Dangerous calls by a plain name: none when the file gives that name another meaning."""
 
     def run(self, statements: list[ast.stmt]) -> None:
         """Walk all statements and close the scopes."""
@@ -45,7 +48,7 @@ class Walk:
             elif kind is ast.Attribute:
                 stack.append((node.value, scope, blocks, nesting))
             elif kind is ast.Constant:
-                if type(node.value) is str and len(node.value) >= patterns.SECRET_LENGTH:
+                if type(node.value) in _TEXT and len(node.value) >= patterns.SECRET_LENGTH:
                     self.hit(patterns.known_secret(node), scope)
             else:
                 handler = handlers.get(kind)
@@ -54,6 +57,9 @@ class Walk:
                 else:
                     self.children(node, scope, blocks, nesting)
         close(self.scopes)
+        for hit, scope, name in self.named_calls:
+            if not scope.defines(name):
+                self.hit(hit, scope)
 
     def hit(self, hit: patterns.Hit | None, scope: Scope) -> None:
         """Note a pattern that was found."""
@@ -98,13 +104,8 @@ class Walk:
 
     def annotation(self, node: ast.AST | None, scope: Scope) -> None:
         """Names in an annotation count as used, in quotes too."""
-        if node is None:
-            return
-        for part in ast.walk(node):
-            if type(part) is ast.Name:
-                scope.loads.add(part.id)
-            elif type(part) is ast.Constant and type(part.value) is str:
-                scope.loads.update(_IDENTIFIER.findall(part.value))
+        if node is not None:
+            scope.loads |= patterns.names_in(node)
 
 
 def _function(walk: Walk, node: Any, scope: Scope, blocks: int, nesting: int) -> None:
@@ -116,7 +117,7 @@ def _function(walk: Walk, node: Any, scope: Scope, blocks: int, nesting: int) ->
     _arguments(walk, node.args, scope, inner, blocks, nesting)
     walk.annotation(node.returns, scope)
     walk.each(getattr(node, "type_params", ()), inner, 0, 0)
-    for hit in patterns.mutable_defaults(node):
+    for hit in patterns.default_hits(node):
         walk.hit(hit, inner)
     walk.block(node.body, inner, 0, 0)
 
@@ -293,7 +294,11 @@ def _call(walk: Walk, node: ast.Call, scope: Scope, blocks: int, nesting: int) -
         push((called, scope, blocks, nesting))
         if type(called) is ast.Attribute and patterns.last_name(called.value) == "__all__":
             scope.loads.update(text for argument in node.args for text in patterns.strings_in(argument))
-    walk.hit(patterns.dangerous_call(node), scope)
+    hit = patterns.dangerous_call(node)
+    if hit is not None and type(called) is ast.Name:
+        walk.named_calls.append((hit, scope, called.id))
+    else:
+        walk.hit(hit, scope)
     for argument in node.args:
         push((argument, scope, blocks, nesting))
     for keyword in node.keywords:
@@ -325,11 +330,32 @@ def _import(walk: Walk, node: Any, scope: Scope, blocks: int, nesting: int) -> N
         name = alias.asname or alias.name.partition(".")[0]
         re_exported = alias.asname is not None and alias.asname == alias.name
         if alias.name != "*" and not future and not re_exported and id(node) not in walk.optional:
-            scope.imported.setdefault(name, node)
+            scope.imported.setdefault(name, (node, alias))
 
 
 def _outer(walk: Walk, node: Any, scope: Scope, blocks: int, nesting: int) -> None:
     scope.outer.update(node.names)
+
+
+def _dict(walk: Walk, node: ast.Dict, scope: Scope, blocks: int, nesting: int) -> None:
+    for key, value in zip(node.keys, node.values, strict=True):
+        if type(value) is ast.Constant and type(key) is ast.Constant:
+            walk.hit(patterns.item_secret(key, value), scope)
+    walk.each((*node.keys, *node.values), scope, blocks, nesting)
+
+
+def _compare(walk: Walk, node: ast.Compare, scope: Scope, blocks: int, nesting: int) -> None:
+    if len(node.ops) == 1 and type(node.comparators[0]) is ast.Constant and type(node.ops[0]) in (ast.Eq, ast.NotEq):
+        walk.hit(patterns.assigned_secret(node.left, node.comparators[0]), scope)
+    walk.each((node.left, *node.comparators), scope, blocks, nesting)
+
+
+def _subscript(walk: Walk, node: ast.Subscript, scope: Scope, blocks: int, nesting: int) -> None:
+    """Names in quotes count as used in ``Union["A", B]`` and ``dict[str, "A"]``, not in ``row["a"]``."""
+    name = patterns.last_name(node.value)
+    if name[:1].isupper() or name in _GENERICS:
+        walk.annotation(node.slice, scope)
+    walk.each((node.value, node.slice), scope, blocks, nesting)
 
 
 def _comprehension(walk: Walk, node: ast.comprehension, scope: Scope, blocks: int, nesting: int) -> None:
@@ -367,4 +393,7 @@ _HANDLERS: dict[type, _Handler] = {
     ast.Global: _outer,
     ast.Nonlocal: _outer,
     ast.comprehension: _comprehension,
+    ast.Subscript: _subscript,
+    ast.Dict: _dict,
+    ast.Compare: _compare,
 }

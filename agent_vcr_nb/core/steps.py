@@ -100,7 +100,7 @@ def choosing(recorder: VCRRecorder) -> Iterator[None]:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Placement:
     """Where a step belongs, from a framework that knows it better than the flow of control does."""
 
     scope: Scope | None = None

@@ -25,6 +25,7 @@ from agent_vcr_nb.notebook.source import Source
 from agent_vcr_nb.verbs.agents import agent_names
 from agent_vcr_nb.verbs.catalogue import VERBS
 from agent_vcr_nb.verbs.definition import Place, Verb
+from agent_vcr_nb.verbs.frames import two_sessions
 from agent_vcr_nb.verbs.text import counted
 
 TEXT_CHARACTERS = 20_000
@@ -123,7 +124,8 @@ class ActionBar(GuardedWidget):
     def act(self, name: str, frame: int | None = None, other: str = "") -> Job:
         """Do what a button does, at a frame (default: the selected one), in a thread of its own; returns its job.
 
-        ``compare`` takes the `other` session. Raises UsageError for an unknown name, and while another one is at work.
+        ``compare`` takes the `other` session, without one the parent. Raises UsageError for an unknown name, where
+        there is nothing to compare with, and while another one is at work.
         """
         frame = self.frame if frame is None else frame
         session = self.source.session_id
@@ -136,7 +138,8 @@ class ActionBar(GuardedWidget):
             )
         if name == "compare":
             place = self.place_of(session, frame)
-            return self._do(name, lambda job: compare(place, other or session, session), self._show_comparison)
+            other = other or two_sessions(place, session)[0]
+            return self._do(name, lambda job: compare(place, other, session), self._show_comparison)
         if name == "fork":
             return self._do(name, lambda job: self._run_verb("fork", job, **words), self._show_session)
         if name in RERUN:

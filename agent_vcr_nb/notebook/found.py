@@ -47,7 +47,7 @@ def scan(directory: str | Path) -> Found:
     try:
         root = configuration.find_root(target)
         sentinel = Sentinel(config=configuration.load(root), root=root)
-        read = list(files(target, sentinel.config.exclude))
+        read = list(files(target, sentinel.config.exclude, root))
         known = baseline.read(root / sentinel.config.baseline)
         return Found(target, baseline.unknown(sentinel.scan(target), known), len(read))
     except SentinelError as error:

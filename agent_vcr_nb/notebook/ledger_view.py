@@ -16,6 +16,7 @@ from agent_vcr_nb.core.ledger import CostLedger, Totals
 from agent_vcr_nb.notebook.chart_view import ChartView
 from agent_vcr_nb.notebook.family import Family, Member, rows_of
 from agent_vcr_nb.notebook.looks import PROVENANCES, bare_layout, hover, plain, shortened
+from agent_vcr_nb.verbs.text import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -265,7 +266,7 @@ def _hover(row: dict[str, Any], by: str) -> str:
     kinds = [f"{kind.removeprefix('tokens_')} {row[kind]:,}" for kind in _TOKENS[:-1] if not _is_missing(row[kind])]
     lines = [name, f"{row['provenance']}: {_money(row)}", f"{_tokens(row['tokens'])} tokens", ", ".join(kinds)]
     if row["calls"] > 1:
-        lines.append(f"{row['calls']} calls, {row['unknown_cost']} of unknown cost")
+        lines.append(f"{counted(row['calls'], 'call')}, {row['unknown_cost']} of unknown cost")
     return hover(line for line in lines if line)
 
 
@@ -313,7 +314,7 @@ def _money(row: dict[str, Any]) -> str:
 
 
 def _sum(totals: Totals) -> str:
-    calls = "1 call" if totals.calls == 1 else f"{totals.calls} calls"
-    tokens = f"{totals.tokens:,} tokens" + (f" (+ {totals.unknown_tokens} unknown)" if totals.unknown_tokens else "")
+    calls, tokens = counted(totals.calls, "call"), counted(totals.tokens, "token")
+    tokens += f" (+ {totals.unknown_tokens} unknown)" if totals.unknown_tokens else ""
     text = f"{calls}, {tokens}, ${totals.cost_usd:.6f}"
     return text + (f" and {totals.unknown_cost} of unknown cost" if totals.unknown_cost else "")

@@ -10,6 +10,7 @@ import contextlib
 import os
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,11 @@ class MagicError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         return [f"\x1b[31mvcr\x1b[0m {self}"]
+
+
+def _for_a_line(verb: Verb) -> Verb:
+    """Return a verb with its example as a notebook takes it, where there is no ``--json``."""
+    return replace(verb, example=f"%{verb.example}".replace(" --json", ""))
 
 
 def _without_comment(line: str) -> str:
@@ -80,7 +86,7 @@ class VCRMagics(Magics):
         self.desk = Desk(Path(os.environ.get("AGENT_VCR_DIR", ".vcr")), lambda: shell.user_ns if shell else {})
         own = Words(self.desk).verbs()
         names = {verb.name for verb in own}
-        verbs = [*own, *(verb for verb in VERBS if verb.notebook and verb.name not in names)]
+        verbs = [*own, *(_for_a_line(verb) for verb in VERBS if verb.notebook and verb.name not in names)]
         self.desk.verbs = {verb.name: verb for verb in verbs}
         self._commands = {verb.name: command_of(verb, self._act) for verb in verbs}
         self.completion = Completion(self.desk)

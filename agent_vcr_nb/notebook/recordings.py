@@ -78,7 +78,7 @@ class Recordings:
         recorder.close()
         name = session.session_id if session else ""
         frames = len(Recording(session_path(self.directory, name))) - self._frames_before
-        said = f"recorded {name}: {frames} frames"
+        said = f"recorded {name}: {counted(frames, 'frame')}"
         if recorder.lost:
             said += f", {recorder.lost} could not be stored"
         if not frames:

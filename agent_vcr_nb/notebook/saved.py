@@ -65,7 +65,8 @@ def saved_view(feed: FrameFeed, frame: int, patch: Patch, css_class: str, parts:
     window = source.summaries(first, first + STRIP)
     errors = [_line(source.summaries(number, number + 1)[0]) for number in failed[:ERRORS]]
     if len(failed) > ERRORS:
-        errors.append(f"and {len(failed) - ERRORS} more failed frames")
+        more = len(failed) - ERRORS
+        errors.append(f"and {more} more failed frame{'' if more == 1 else 's'}")
     chosen = window[frame - first] if window else None
     state = _state(source, frame) if chosen else "no frames yet"
     heading = f"{source.session_id}: {_counted(count, 'frame')}, {len(failed)} failed"

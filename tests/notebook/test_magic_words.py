@@ -7,7 +7,7 @@ from IPython.core.completer import provisionalcompleter
 from IPython.utils.capture import capture_output
 
 from agent_vcr_nb.core.errors import UsageError
-from agent_vcr_nb.notebook.magics import MagicError, recording_cell
+from agent_vcr_nb.notebook.magics import MagicError, recording_cell, split
 from tests.notebook.test_magics import AGENT
 
 
@@ -165,6 +165,25 @@ def test_an_edit_by_words_and_one_in_the_tree_are_one_pending_edit(failed, run, 
     assert debugger.pending_edit(2)[1] == {"op": "add", "path": "/more", "value": 2}
 
 
+def test_set_takes_what_resume_set_takes(failed, run):
+    for line in ("%vcr set plan True --frame 2", "%vcr resume 2 --set plan=True"):
+        assert "True is written true in JSON" in str(run(line)[1])
+    said, _ = run("%vcr resume 2 --set plan=sqlite")
+    assert 'edit /plan = "sqlite"' in re.sub(r"\x1b\[\d+m", "", said)
+
+
+def test_every_example_of_the_help_is_a_line_that_the_magic_understands(failed, run, shell):
+    said, _ = run("%vcr resume --help")
+    assert "%vcr resume my_run 7 --set plan=" in said
+    desk = magics(shell)
+    for name, verb in desk.desk.verbs.items():
+        assert verb.example.startswith("%vcr"), verb.example
+        assert "--json" not in verb.example
+        words = split(verb.example)[1:]
+        assert words[:1] in ([name], []), verb.example
+        desk._commands[name].make_context(name, words[1:])
+
+
 def test_undo_takes_back_edits_one_by_one_and_then_says_that_nothing_is_left(failed, run):
     run("%vcr set plan sqlite --frame 2")
     run("%vcr set other 1 --frame 1")
@@ -198,6 +217,8 @@ def test_undo_takes_back_what_was_done_last_of_edit_and_rollback(failed, run, sh
     assert run("%vcr undo")[0].startswith("undone: the last rollback of files\n")
     assert file.read_text() == "two"
     assert "undone: the last edit of files, state before frame 0; it is" in run("%vcr undo")[0]
+    assert run("%vcr undo")[0].startswith("done again: the rollback of files that was undone\n")
+    assert file.read_text() == "one"
 
 
 @pytest.mark.parametrize(

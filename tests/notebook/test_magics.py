@@ -98,7 +98,7 @@ def test_an_agent_that_is_no_step_is_named_with_agent(notebook):
         ("%vcr frobnicate", "no such word"),
         ("%vcr resume x", "not a valid integer"),
         ("%vcr record ../x", "session id"),
-        ("%vcr resume 1 --set plan=x", "A string needs its quotes"),
+        ("%vcr resume 1 --set plan={x", "is no JSON"),
         ("%vcr stop it", "unexpected extra argument"),
         ("%vcr stop", "nothing is being recorded"),
     ],
