@@ -152,6 +152,8 @@ def hook(agent: str, root: Path | None, settings: bool) -> int:
         click.echo(json.dumps(protocol.settings(_own_command()), indent=2))
         click.echo(f"put this into {protocol.settings_file} of the project", err=True)
         return 0
+    if sys.stdin.isatty():
+        raise UsageError("an agent gives the event on stdin: --settings prints what to put into its configuration")
     event = client.parse(sys.stdin.buffer.read())
     project = client.project_of(agent, event, root)
     given = client.ask(project, {"hook": agent, "event": event})

@@ -73,20 +73,26 @@ def name_for(root: Path) -> str:
     return hashlib.blake2b(str(root).encode("utf-8", "surrogateescape"), digest_size=10).hexdigest()
 
 
-def socket_path(root: Path) -> Path:
-    """Where the daemon of a project listens, in a folder of the user's own.
+def own_folder(longest: int = MAX_SOCKET_PATH) -> Path:
+    """A folder of the user's own that every process of the machine finds.
 
     Raises:
-        UsageError: other users can write to the folder.
+        UsageError: other users can write to it.
     """
     bases = (os.environ.get("XDG_RUNTIME_DIR"), os.environ.get("TMPDIR"), "/tmp")
-    names = [Path(base) / f"agent-sentinel-{os.getuid()}" / name_for(root) for base in bases if base]
-    path = next((name for name in names if len(os.fsencode(name)) <= MAX_SOCKET_PATH), names[-1])
-    path.parent.mkdir(mode=0o700, exist_ok=True)
-    status = path.parent.lstat()
+    names = [Path(base) / f"agent-sentinel-{os.getuid()}" for base in bases if base and Path(base).is_dir()]
+    folder = next((name for name in names if len(os.fsencode(name)) <= longest), names[-1])
+    folder.mkdir(mode=0o700, exist_ok=True)
+    status = folder.lstat()
     if status.st_uid != os.getuid() or status.st_mode & 0o077:
-        raise UsageError(f"{path.parent} is open to other users: remove it, or set XDG_RUNTIME_DIR")
-    return path
+        raise UsageError(f"{folder} is open to other users: remove it, or set XDG_RUNTIME_DIR")
+    return folder
+
+
+def socket_path(root: Path) -> Path:
+    """Where the daemon of a project listens; raises UsageError when other users can write there."""
+    name = name_for(root)
+    return own_folder(MAX_SOCKET_PATH - len(name) - 1) / name
 
 
 def ask(root: Path, request: dict[str, Any]) -> dict[str, Any] | None:

@@ -184,9 +184,10 @@ class Sentinel:
         return pandas.DataFrame(rows, columns=list(rows[0]) if rows else list(_COLUMNS))
 
     def attach(self, target: Any) -> Any:
-        """Guard what writes files: a folder, an OpenHands conversation or event stream, or file tools.
+        """Guard what writes files: a folder, an OpenHands conversation or event stream, file tools, or a ToolNode.
 
-        Returns the guarded object: for tools a new one to give to the agent, else ``target`` itself.
+        Returns the guarded object: for tools new ones to give to the agent, for a folder a watch with ``stop()``,
+        else ``target`` itself.
 
         Raises:
             UsageError: it is none of these.
@@ -212,7 +213,8 @@ class Sentinel:
         }
         recorder = _recorder_here(self.recorder)
         if recorder is not None:
-            recorder.record_step("sentinel", {"path": result.path}, output, frame_type="checkpoint")
+            checked = {"path": result.path, "root": str(self.root)}
+            recorder.record_step("sentinel", checked, output, frame_type="checkpoint")
 
 
 def _checked(recorder: Any) -> Any:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import orjson
 
-from sentinel.client import name_for
+from sentinel.client import name_for, own_folder
 from sentinel.facts import Fingerprint
 from sentinel.findings import Known
 from sentinel.index import KINDS, Entry, FileRecord, Index, Postings, hashes
@@ -36,11 +36,14 @@ _ARRAYS: tuple[tuple[str, _TypeCode], ...] = (
 
 
 def cache_folder() -> Path:
-    """``$XDG_CACHE_HOME/agent-sentinel``, made for the user alone."""
+    """``$XDG_CACHE_HOME/agent-sentinel``, made for the user alone; where it cannot be made, a temporary folder."""
     base = os.environ.get("XDG_CACHE_HOME") or os.path.join(Path.home(), ".cache")
     folder = Path(base) / "agent-sentinel"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError:  # no home, or one that is read-only: an agent's container
+        return own_folder()
+    return folder if os.access(folder, os.W_OK) else own_folder()
 
 
 def index_file(project: Project) -> Path:

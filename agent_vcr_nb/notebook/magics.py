@@ -239,7 +239,7 @@ class VCRMagics(Magics):
             views.show_plot(result)
         elif name == "findings":
             player = self.desk.player() if self.desk.current() else None
-            views.show_findings([finding.to_dict() for finding in result.findings], player)
+            views.show_findings([finding.to_dict() for finding in result.findings], player, result.root)
 
 
 def _documented(verbs: dict[str, Verb]) -> str:

@@ -27,10 +27,16 @@ _Seen = tuple[Path, bytes | None] | None
 
 
 def is_tool(target: Any) -> bool:
-    """True for an object with a name that runs a function, as LangChain's and CrewAI's tools do."""
-    if isinstance(target, type):
+    """True for a described object that runs a function, as LangChain's and CrewAI's tools do."""
+    if isinstance(target, type) or not hasattr(target, "name") or not hasattr(target, "description"):
         return False
-    return hasattr(target, "name") and (callable(getattr(target, "func", None)) or hasattr(target, "_run"))
+    return callable(getattr(target, "func", None)) or hasattr(target, "_run")
+
+
+def guard_node(sentinel: Sentinel, node: Any) -> Any:
+    """Guard the tools of a LangGraph ToolNode; returns the node."""
+    node.tools_by_name.update({name: guard(sentinel, tool) for name, tool in node.tools_by_name.items()})
+    return node
 
 
 def guard(sentinel: Sentinel, tool: Any) -> Any:

@@ -14,22 +14,29 @@ if TYPE_CHECKING:
     from sentinel.guardian import Sentinel
 
 
+def _folder_in(sentinel: Sentinel, folder: Path) -> Path:
+    if not folder.is_dir():
+        found = "is a file" if folder.exists() else "does not exist"
+        raise UsageError(f"{folder} {found}: expected a folder to watch")
+    full = folder.resolve()
+    if full != sentinel.root and sentinel.root not in full.parents:
+        raise UsageError(f"{folder} is not in {sentinel.root}, which is guarded: use Sentinel(root={str(folder)!r})")
+    return full
+
+
 def changes(sentinel: Sentinel, folder: Path, stop: threading.Event | None = None) -> Iterator[CheckResult]:
     """Yield a result for every file that is written under ``folder``, until ``stop`` is set.
 
     A file that was deleted or moved away gives a result without findings.
 
     Raises:
-        UsageError: the folder does not exist, or watchfiles is not installed.
+        UsageError: the folder does not exist or is not in the project, or watchfiles is not installed.
     """
-    if not folder.is_dir():
-        found = "is a file" if folder.exists() else "does not exist"
-        raise UsageError(f"{folder} {found}: expected a folder to watch")
+    folder = _folder_in(sentinel, folder)
     try:
         import watchfiles
     except ImportError as error:
         raise UsageError("watching needs watchfiles: pip install 'agent-vcr-nb[watch]'") from error
-    folder = folder.resolve()
     sentinel.index()
     options: dict[str, Any] = {
         "stop_event": stop,
@@ -103,9 +110,6 @@ def start(sentinel: Sentinel, folder: Path) -> Watcher:
     """Watch a folder from now on; call ``stop()`` on the result to end it.
 
     Raises:
-        UsageError: there is no such folder.
+        UsageError: there is no such folder in the project.
     """
-    if not folder.is_dir():
-        found = "is a file" if folder.exists() else "does not exist"
-        raise UsageError(f"{folder} {found}: expected a folder to watch")
-    return Watcher(sentinel, folder)
+    return Watcher(sentinel, _folder_in(sentinel, folder))

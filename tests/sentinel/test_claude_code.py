@@ -1,6 +1,8 @@
 """The hook protocol of Claude Code, event by event."""
 
 import json
+import os
+import pty
 import re
 import subprocess
 import time
@@ -220,3 +222,21 @@ def test_a_secret_is_not_told_again_and_what_an_agent_names_stays_short_and_on_i
     ]
     assert secret not in "".join(lines)
     assert max(len(line) for line in lines) < 450
+
+
+def test_a_hook_answers_where_the_folders_of_the_user_are_missing(project, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(project / "io.py" / "no folder"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(project / "none"))
+    monkeypatch.setenv("TMPDIR", str(project.parent / "r"))
+    (project / "new.py").write_text(ORIGINAL)
+    assert hook(project, "new.py", "PostToolUse").returncode == 2
+    (project / "new.py").write_text(ORIGINAL + "\n\n# more\n")
+    assert hook(project, "new.py", "PostToolUse").returncode == 0
+
+
+def test_a_user_who_runs_the_hook_by_hand_is_told_what_it_is_for(project):
+    master, slave = pty.openpty()
+    done = subprocess.run([SCRIPT, "hook", "claude-code"], stdin=slave, capture_output=True, text=True, check=False)
+    os.close(master)
+    os.close(slave)
+    assert (done.returncode, "--settings prints what to put" in done.stderr) == (1, True)

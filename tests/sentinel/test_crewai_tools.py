@@ -17,6 +17,7 @@ ORIGINAL = """def load(path, limit):
     return sorted(rows)[:limit]
 """
 FINDING = "load() already exists in store.py:1 - reuse it: delete this copy and import it"
+pytestmark = pytest.mark.timeout(900)  # the first time, CrewAI is installed
 KINDS = ("subclass", "function", "FileWriterTool", "clean")
 
 
@@ -51,7 +52,6 @@ def shown(python, tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)  # the first time, CrewAI is installed
 @pytest.mark.parametrize("kind", ["subclass", "function", "FileWriterTool"])
 def test_the_model_of_a_crew_reads_the_finding_in_its_next_prompt(shown, kind):
     asked, answered = shown[kind]
@@ -60,6 +60,5 @@ def test_the_model_of_a_crew_reads_the_finding_in_its_next_prompt(shown, kind):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_the_model_of_a_crew_reads_nothing_of_sentinel_after_a_clean_write(shown):
     assert shown["clean"][1] == "written"

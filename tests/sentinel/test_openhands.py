@@ -19,6 +19,7 @@ ORIGINAL = """def load(path, limit):
     return sorted(rows)[:limit]
 """
 FINDING = "load() already exists in store.py:1 - reuse it: delete this copy and import it"
+pytestmark = pytest.mark.timeout(900)  # the first time, OpenHands is installed
 MODES = ("attach", "shell", "gemini", "callback", "clean", "no tools", "hooks", "hooks insist", "hooks shell")
 
 

@@ -31,7 +31,7 @@ def test_findings_and_fixes_become_frames(project):
     sentinel.check_file("new.py", "X = 1\n")
     sentinel.check_file("new.py", "X = 2\n")
     (first, second) = recorder.frames
-    assert (first[0], first[1], first[3]) == ("sentinel", {"path": "new.py"}, "checkpoint")
+    assert (first[0], first[1], first[3]) == ("sentinel", {"path": "new.py", "root": str(project)}, "checkpoint")
     assert json.loads(json.dumps(first[2]))["findings"][0]["rule"] == "mutable-default"
     assert (second[2]["clean"], second[2]["fixed"][0]["rule"]) == (True, "mutable-default")
 

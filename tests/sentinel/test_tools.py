@@ -12,6 +12,7 @@ from typing import Annotated
 import pytest
 from langchain.agents import create_agent
 from langchain_core.messages import AIMessage, ToolMessage
+from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import BaseTool, InjectedToolCallId, tool
 from langchain_openai import ChatOpenAI
 from langgraph.graph import START, MessagesState, StateGraph
@@ -53,6 +54,14 @@ def test_a_langgraph_file_tool_answers_with_the_finding(project, write_file):
     assert run_tool(guarded, file_path="debt.py", text="X = 1\n" + DEBT) == "written"
     assert run_tool(guarded, file_path="notes.txt", text="x") == "written"
     assert run_tool([write_file], file_path="new.py", text=ORIGINAL) == "written"
+
+
+def test_a_node_of_tools_is_guarded_as_it_stands(project, write_file):
+    node = ToolNode([write_file])
+    assert Sentinel(root=project, config=Config()).attach(node) is node
+    graph = StateGraph(MessagesState).add_node("tools", node).add_edge(START, "tools").compile()
+    call = {"name": "write_file", "args": {"file_path": "new.py", "text": ORIGINAL}, "id": "1", "type": "tool_call"}
+    assert FINDING in graph.invoke({"messages": [AIMessage("", tool_calls=[call])]})["messages"][-1].content
 
 
 class Writer(BaseTool):
@@ -200,6 +209,8 @@ def test_an_agent_corrects_itself_after_it_has_read_the_finding(project, write_f
         (3, "an object of type int cannot be attached: expected a folder"),
         ([print], "an object of type builtin_function_or_method cannot be attached"),
         (Writer, "the class Writer cannot be attached"),
+        (RunnableLambda(lambda state: state), "an object of type RunnableLambda cannot be attached"),
+        ("..", "is not in .*, which is guarded"),
         ("nowhere", "nowhere does not exist: expected a folder to watch"),
         ("io.py", "io.py is a file: expected a folder to watch"),
     ],
