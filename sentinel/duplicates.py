@@ -26,6 +26,13 @@ RULE_OF = {
     "name": "reimplemented-name",
 }
 
+_ADVICE = {
+    "constants": ", only constants differ - reuse it: make them parameters and delete this copy",
+    "reordered": ", with the same statements in another order - reuse it: extract what both share",
+    "near": ", {} % of the body is the same - reuse it: extract what both share",
+    "name": " and does a similar thing - reuse it, or give this one a name that says how it differs",
+}
+
 
 class Match(NamedTuple):
     """The older function that a function repeats."""
@@ -126,17 +133,15 @@ def message(index: Index, entry: Entry, match: Match) -> str:
     cell, line = index.place(other)
     where = f"{other.qualname}() already exists in {other.path}:{'' if cell is None else f'cell {cell}:'}{line}"
     if match.kind in ("exact", "renamed"):
-        if entry.is_method or other.is_method:
-            return f"{where} - reuse it: delete this copy and call one shared method or function"
-        use = "call it" if other.path == entry.path else "import it"
-        if other.path != entry.path and other.path.endswith(".ipynb"):
-            return f"{where} - reuse it: move it into a module and import it in both places"
-        return f"{where} - reuse it: delete this copy and {use}"
-    if match.kind == "constants":
-        return f"{where}, only constants differ - reuse it: make them parameters and delete this copy"
-    if match.kind == "reordered":
-        return f"{where}, with the same statements in another order - reuse it: extract what both share"
-    share = round(match.similarity * 100)
-    if match.kind == "near":
-        return f"{where}, {share} % of the body is the same - reuse it: extract what both share"
-    return f"{where} and does a similar thing - reuse it, or give this one a name that says how it differs"
+        return f"{where} - reuse it: {_how_to_share(entry, other)}"
+    return where + _ADVICE[match.kind].format(round(match.similarity * 100))
+
+
+def _how_to_share(entry: Entry, other: Entry) -> str:
+    if entry.is_method or other.is_method:
+        return "delete this copy and call one shared method or function"
+    if other.path == entry.path:
+        return "delete this copy and call it"
+    if other.path.endswith(".ipynb"):
+        return "move it into a module and import it in both places"
+    return "delete this copy and import it"

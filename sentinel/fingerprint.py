@@ -194,6 +194,8 @@ def _expand(node: Any, kind: Any, tokens: Tokens, stack: list[Any]) -> None:
     tokens.control += isinstance(node, _CONTROL)
     tokens.awaits |= kind in _ASYNC
     tokens.out.append(kind.__name__)
+    if kind is ast.ExceptHandler and node.name is not None:
+        tokens.locals.add(node.name)
     for name, is_block in _fields.get(kind) or _fields_of(kind):
         value = getattr(node, name, None)
         if type(value) is list:
@@ -202,11 +204,8 @@ def _expand(node: Any, kind: Any, tokens: Tokens, stack: list[Any]) -> None:
             stack.extend([item if isinstance(item, ast.AST) else str(item) for item in reversed(value)])
         elif isinstance(value, ast.AST):
             stack.append(value)
-        elif kind is ast.ExceptHandler and value is not None:
-            tokens.locals.add(value)
-            stack.append("V")
         elif value is not None:
-            stack.append(str(value))
+            stack.append("V" if kind is ast.ExceptHandler else str(value))
 
 
 def _expression(node: ast.Expr, tokens: Tokens, stack: list[Any]) -> None:
