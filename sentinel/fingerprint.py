@@ -194,8 +194,6 @@ def _expand(node: Any, kind: Any, tokens: Tokens, stack: list[Any]) -> None:
     tokens.control += isinstance(node, _CONTROL)
     tokens.awaits |= kind in _ASYNC
     tokens.out.append(kind.__name__)
-    if kind is ast.ExceptHandler and node.name is not None:
-        tokens.locals.add(node.name)
     for name, is_block in _fields.get(kind) or _fields_of(kind):
         value = getattr(node, name, None)
         if type(value) is list:
@@ -205,7 +203,7 @@ def _expand(node: Any, kind: Any, tokens: Tokens, stack: list[Any]) -> None:
         elif isinstance(value, ast.AST):
             stack.append(value)
         elif value is not None:
-            stack.append("V" if kind is ast.ExceptHandler else str(value))
+            stack.append(str(value))
 
 
 def _expression(node: ast.Expr, tokens: Tokens, stack: list[Any]) -> None:
@@ -235,9 +233,21 @@ def _nested(node: Any, tokens: Tokens, stack: list[Any]) -> None:
     stack += ("}", *reversed(node.body), node.args)
 
 
+def _handler(node: ast.ExceptHandler, tokens: Tokens, stack: list[Any]) -> None:
+    """Its name is a local one, though it stands as text."""
+    tokens.out.append("ExceptHandler")
+    stack += ("}", *reversed(node.body))
+    if node.name is not None:
+        tokens.locals.add(node.name)
+        stack.append("V")
+    if node.type is not None:
+        stack.append(node.type)
+
+
 _SPECIAL: dict[type, Callable[[Any, Tokens, list[Any]], None]] = {
     ast.Expr: _expression,
     ast.alias: _alias,
+    ast.ExceptHandler: _handler,
     ast.AnnAssign: _annotated,
     ast.FunctionDef: _nested,
     ast.AsyncFunctionDef: _nested,
