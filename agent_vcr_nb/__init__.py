@@ -13,7 +13,7 @@ _HOME = {
     "VCRRecorder": "core.recorder",
     "AsyncVCRRecorder": "core.async_recorder",
     "VCRPlayer": "core.player",
-    "AsyncVCRPlayer": "core.player",
+    "AsyncVCRPlayer": "core.async_player",
     "ResumeConfig": "core.resume",
     "ResumeMode": "core.policy",
     "Frame": "core.frame",

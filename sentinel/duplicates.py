@@ -8,8 +8,10 @@ from typing import NamedTuple
 
 from sentinel.index import Entry, Index, similarity
 
-MIN_TOKENS = {"exact": 22, "renamed": 28, "constants": 30, "near": 45}
-MIN_STATEMENTS = {"exact": 2, "renamed": 3, "constants": 3, "near": 5}
+MIN_TOKENS = {"exact": 22, "renamed": 28, "constants": 30, "reordered": 30, "near": 45}
+MIN_STATEMENTS = {"exact": 2, "renamed": 3, "constants": 3, "reordered": 5, "near": 5}
+MANY_STATEMENTS = 6
+"""So many are no chance, also when each is short."""
 _ASYNC = re.compile(r"(?i)_?async_?|_?sync_?")
 MANY = 100
 """Of more functions with one body the first are looked at: a project of 4,000 of them is read in seconds."""
@@ -19,6 +21,7 @@ RULE_OF = {
     "exact": "duplicate-function",
     "renamed": "duplicate-function",
     "constants": "duplicate-constants",
+    "reordered": "near-duplicate",
     "near": "near-duplicate",
     "name": "reimplemented-name",
 }
@@ -28,7 +31,7 @@ class Match(NamedTuple):
     """The older function that a function repeats."""
 
     kind: str
-    """``exact``, ``renamed``, ``constants``, ``near`` or ``name``."""
+    """``exact``, ``renamed``, ``constants``, ``reordered``, ``near`` or ``name``."""
     entry: Entry
     similarity: float
 
@@ -36,8 +39,9 @@ class Match(NamedTuple):
 def find(index: Index, entry: Entry, near: float) -> Match | None:
     """The best match among older functions; ``near`` is the share of two bodies that makes them alike."""
     mark = entry.mark
-    for kind in ("exact", "renamed", "constants"):
-        if mark.tokens < MIN_TOKENS[kind] or mark.statements < MIN_STATEMENTS[kind]:
+    for kind in ("exact", "renamed", "constants", "reordered"):
+        enough = mark.tokens >= MIN_TOKENS[kind] or mark.statements >= MANY_STATEMENTS
+        if not enough or mark.statements < MIN_STATEMENTS[kind]:
             continue
         equal = islice(index.equal(kind, mark), MANY)
         found = [other for other in equal if _comparable(index, entry, other, kind)]
@@ -122,15 +126,24 @@ def message(index: Index, entry: Entry, match: Match) -> str:
     cell, line = index.place(other)
     where = f"{other.qualname}() already exists in {other.path}:{'' if cell is None else f'cell {cell}:'}{line}"
     if match.kind in ("exact", "renamed"):
-        if entry.is_method or other.is_method:
-            return f"{where} - reuse it: delete this copy and call one shared method or function"
-        use = "call it" if other.path == entry.path else "import it"
-        if other.path != entry.path and other.path.endswith(".ipynb"):
-            return f"{where} - reuse it: move it into a module and import it in both places"
-        return f"{where} - reuse it: delete this copy and {use}"
-    if match.kind == "constants":
-        return f"{where}, only constants differ - reuse it: make them parameters and delete this copy"
-    share = round(match.similarity * 100)
-    if match.kind == "near":
-        return f"{where}, {share} % of the body is the same - reuse it: extract what both share"
-    return f"{where} and does a similar thing - reuse it, or give this one a name that says how it differs"
+        return f"{where} - reuse it: {_reuse(entry, other)}"
+    return where + _ADVICE[match.kind].format(round(match.similarity * 100))
+
+
+def _reuse(entry: Entry, other: Entry) -> str:
+    """How to use the other function instead of a copy of it."""
+    if entry.is_method or other.is_method:
+        return "delete this copy and call one shared method or function"
+    if other.path == entry.path:
+        return "delete this copy and call it"
+    if other.path.endswith(".ipynb"):
+        return "move it into a module and import it in both places"
+    return "delete this copy and import it"
+
+
+_ADVICE = {
+    "constants": ", only constants differ - reuse it: make them parameters and delete this copy",
+    "reordered": ", with the same statements in another order - reuse it: extract what both share",
+    "near": ", {} % of the body is the same - reuse it: extract what both share",
+    "name": " and does a similar thing - reuse it, or give this one a name that says how it differs",
+}

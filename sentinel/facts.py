@@ -12,7 +12,7 @@ OWN_MEANING = {"eval-used": "eval", "exec-used": "exec"}
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """A body in four degrees of likeness, blind to formatting, comments, docstring and annotations."""
+    """A body in five degrees of likeness, blind to formatting, comments, docstring and annotations."""
 
     exact: int
     """Hash of the normalised tokens."""
@@ -20,6 +20,8 @@ class Fingerprint:
     """The same with local names numbered in order of appearance."""
     constants: int
     """The same as ``renamed`` with each constant replaced by its type."""
+    reordered: int
+    """Hash of the statements in any order, local names blind."""
     shingles: array[int]
     """Sorted 32-bit hashes of all runs of five tokens, local names blind."""
     tokens: int

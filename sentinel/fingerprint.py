@@ -1,4 +1,4 @@
-"""Turn a function into a fingerprint that finds its copies: exact, renamed, other constants, nearly the same.
+"""Turn a function into a fingerprint that finds its copies: exact, renamed, other constants or order, nearly the same.
 
 The body becomes a list of tokens without formatting, comments, docstrings, annotations and decorators. Local
 names are what a function binds itself: they may differ between copies. Names of globals, attributes and
@@ -52,14 +52,14 @@ _token_ids: dict[str, int] = {}
 class Tokens:
     """The token list of one function; ``names`` and ``constants`` are positions in ``out``."""
 
-    __slots__ = ("awaits", "constants", "control", "locals", "names", "out", "statements")
+    __slots__ = ("awaits", "constants", "control", "locals", "names", "out", "starts")
 
     def __init__(self) -> None:
         self.out: list[Any] = []
         self.names: list[int] = []
         self.constants: list[int] = []
         self.locals: set[str] = set()
-        self.statements = 0
+        self.starts: list[int] = []
         self.control = 0
         self.awaits = False
 
@@ -67,7 +67,7 @@ class Tokens:
 def fingerprint(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Fingerprint | None:
     """The fingerprint of a function; None when it is too short to tell a copy from chance."""
     tokens = _tokens(function)
-    if len(tokens.out) < MIN_TOKENS or tokens.statements < 2:
+    if len(tokens.out) < MIN_TOKENS or len(tokens.starts) < 2:
         return None
     tokens.awaits |= isinstance(function, ast.AsyncFunctionDef)
     return from_tokens(tokens)
@@ -89,7 +89,7 @@ def from_tokens(tokens: Tokens) -> Fingerprint:
         if name in local:
             renamed[position] = f"v{numbers.setdefault(name, len(numbers))}"
             out[position] = "V"
-    renamed_hash = _hash(renamed)
+    renamed_hash, reordered = _hash(renamed), _hash(_any_order(out, tokens.starts))
     for position in constants:
         text = out[position]
         if text not in ("True", "False", "None"):
@@ -99,12 +99,23 @@ def from_tokens(tokens: Tokens) -> Fingerprint:
         exact,
         renamed_hash,
         _hash(renamed),
+        reordered,
         _shingles(out),
         len(out),
-        tokens.statements,
+        len(tokens.starts),
         tokens.control,
         tokens.awaits,
     )
+
+
+def _any_order(tokens: list[str], starts: list[int]) -> list[str]:
+    """The signature, then the statements sorted; what closes a block belongs to none of them."""
+    ends = [*starts[1:], len(tokens)]
+    pieces = [
+        " ".join([token for token in tokens[start:end] if token != "}"])
+        for start, end in zip(starts, ends, strict=True)
+    ]
+    return tokens[: starts[0]] + sorted(pieces)
 
 
 def _hash(tokens: list[str]) -> int:
@@ -178,9 +189,7 @@ def _expand(node: Any, kind: Any, tokens: Tokens, stack: list[Any]) -> None:
     if special is not None:
         special(node, tokens, stack)
         return
-    tokens.statements += issubclass(kind, ast.stmt)
-    tokens.control += isinstance(node, _CONTROL)
-    tokens.awaits |= kind in _ASYNC
+    _count(node, kind, tokens)
     tokens.out.append(kind.__name__)
     for name, is_block in _fields.get(kind) or _fields_of(kind):
         value = getattr(node, name, None)
@@ -197,10 +206,18 @@ def _expand(node: Any, kind: Any, tokens: Tokens, stack: list[Any]) -> None:
             stack.append(str(value))
 
 
+def _count(node: Any, kind: Any, tokens: Tokens) -> None:
+    """Note what a node is besides its tokens: a statement, a branch, a wait."""
+    if issubclass(kind, ast.stmt):
+        tokens.starts.append(len(tokens.out))
+    tokens.control += isinstance(node, _CONTROL)
+    tokens.awaits |= kind in _ASYNC
+
+
 def _expression(node: ast.Expr, tokens: Tokens, stack: list[Any]) -> None:
     """A call or the like; a text that stands alone is a docstring or comment."""
     if not (type(node.value) is ast.Constant and type(node.value.value) is str):
-        tokens.statements += 1
+        tokens.starts.append(len(tokens.out))
         stack += (";", node.value)
 
 
@@ -210,14 +227,14 @@ def _alias(node: ast.alias, tokens: Tokens, stack: list[Any]) -> None:
 
 def _annotated(node: ast.AnnAssign, tokens: Tokens, stack: list[Any]) -> None:
     """The same as an assignment without the annotation."""
-    tokens.statements += 1
+    tokens.starts.append(len(tokens.out))
     if node.value is not None:
         tokens.out.append("Assign")
         stack += (node.value, node.target)
 
 
 def _nested(node: Any, tokens: Tokens, stack: list[Any]) -> None:
-    tokens.statements += 1
+    tokens.starts.append(len(tokens.out))
     tokens.locals.add(node.name)
     tokens.awaits |= type(node) is ast.AsyncFunctionDef
     tokens.out.append("def")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from sentinel import config as configuration
 from sentinel.config import Config
-from sentinel.discover import files
+from sentinel.discover import files, is_ignored
 from sentinel.errors import UsageError
 from sentinel.findings import CheckResult, Finding
 from sentinel.project import Project
@@ -113,13 +113,38 @@ class Sentinel:
             if readable and not self.project.is_current(name):
                 self.project.check_path(name)
 
-    def sweep(self) -> list[CheckResult]:
-        """Check every file that changed on disk since it was seen, whoever wrote it; forget deleted ones."""
+    def withdraw(self, path: Path | str) -> None:
+        """Say that content which was checked is not going to be written: others need not reuse what stands in it."""
+        with self._lock:
+            self.project.withdraw(self.project.relative(path))
+
+    def ignores(self, path: Path | str) -> bool:
+        """True for a file that a scan would not come to: ignored by git, excluded, or of a kind that is not read."""
+        full = self.root / self.project.relative(path)
+        return language_of(full.name) is None or is_ignored(full, self.root, self.config.exclude)
+
+    def is_current(self, path: Path | str) -> bool:
+        """True when a file was checked as it is on disk now."""
+        return self.project.is_current(self.project.relative(path))
+
+    def forget(self, path: Path | str) -> list[CheckResult]:
+        """A file or folder is gone; a result for each of its files in which something was found."""
+        with self._lock:
+            results = self.project.forget_under(self.project.relative(path))
+        return [self._told(result) for result in results]
+
+    def sweep(self, folder: Path | str | None = None) -> list[CheckResult]:
+        """Check every file that changed on disk since it was seen, whoever wrote it; forget deleted ones.
+
+        ``folder`` is the part of the project to look at, all of it when None.
+        """
         with self._lock:
             if not self._indexed:
                 self.index()
                 return []
-            results = self.project.sweep(files(self.root, self.config.exclude))
+            target = self.root if folder is None else self.root / folder
+            under = "" if folder is None else self.project.relative(target)
+            results = self.project.sweep(files(target, self.config.exclude), under)
         return [self._told(result) for result in results]
 
     def _told(self, result: CheckResult) -> CheckResult:

@@ -100,7 +100,7 @@ class FileRecord:
     """What the file imports from other modules: the last part of a module's name, and the name."""
 
 
-KINDS = ("exact", "renamed", "constants", "sketch")
+KINDS = ("exact", "renamed", "constants", "reordered", "sketch")
 
 
 class Index:
@@ -290,5 +290,6 @@ def hashes(mark: Fingerprint) -> Iterator[tuple[str, int]]:
     yield "exact", mark.exact
     yield "renamed", mark.renamed
     yield "constants", mark.constants
+    yield "reordered", mark.reordered
     for shingle in mark.shingles[:SKETCH]:
         yield "sketch", shingle

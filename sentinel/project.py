@@ -22,7 +22,7 @@ from sentinel.discover import files
 from sentinel.facts import RawFinding
 from sentinel.files import FileFacts, analyse, is_silenced
 from sentinel.findings import MODULE, CheckResult, Finding, Known, Related, compare, worst_first
-from sentinel.index import Entry, Index
+from sentinel.index import Entry, FileRecord, Index
 from sentinel.reading import Document, from_bytes, from_text, read_file
 
 PARALLEL_FROM = 60
@@ -96,13 +96,25 @@ class Project:
             return None
         return self.check_path(path)
 
-    def sweep(self, paths: Iterable[Path]) -> list[CheckResult]:
-        """Check the files that changed since they were read, forget those that are gone."""
+    def withdraw(self, path: str) -> None:
+        """The content that was checked last is not written: what it held is no original, what was told is known."""
+        known = self.index.files[path].known
+        if self.refresh(path) is None:
+            self.index.files[path] = FileRecord(known=known)
+
+    def sweep(self, paths: Iterable[Path], under: str = "") -> list[CheckResult]:
+        """Check the files that changed since they were read, forget those under a folder that are gone."""
         names = {self.relative(file): file for file in paths}
-        for path in self.stamps.keys() - names.keys():
-            self.forget(path)
+        gone = [path for path in self.stamps if path not in names and _is_under(path, under)]
+        results = [result for path in gone for result in self.forget(path)]
         changed = [path for path, file in names.items() if self.stamps.get(path) != _stamp(file)]
-        return [self.check_path(path) for path in changed]
+        return results + [result for path in changed for result in self._checked_or_gone(path)]
+
+    def _checked_or_gone(self, path: str) -> list[CheckResult]:
+        try:
+            return [self.check_path(path)]
+        except FileNotFoundError:  # deleted since it was listed
+            return self.forget(path)
 
     def _result(self, path: str, before: list[Known], now: tuple[Finding, ...], *, remember: bool) -> CheckResult:
         earlier = self.findings.get(path, ())
@@ -196,12 +208,18 @@ class Project:
                 if record is not None:
                     record.known = [Known.of(item) for item in found]
 
-    def forget(self, path: str) -> None:
-        """A file is gone: its functions are no originals any more."""
+    def forget(self, path: str) -> list[CheckResult]:
+        """A file is gone: its functions are no originals any more. A result when something was found in it."""
+        found = self.findings.pop(path, ())
         self.index.remove(path)
         self.facts.pop(path, None)
-        self.findings.pop(path, None)
         self.stamps.pop(path, None)
+        return [CheckResult(path, (), (), found)] if found else []
+
+    def forget_under(self, path: str) -> list[CheckResult]:
+        """A file or a folder is gone."""
+        gone = [name for name in [*self.index.files, *self.findings] if _is_under(name, path)]
+        return [result for name in gone for result in self.forget(name)]
 
     def scan(self, target: Path, *, with_rest: bool = False) -> list[Finding]:
         """Check every file under ``target`` anew and return all findings, by place.
@@ -214,6 +232,10 @@ class Project:
         self.build(dict.fromkeys([*rest, *wanted]) if set(wanted) & set(rest) else wanted)
         paths = {self.relative(file) for file in wanted}
         return [item for path in sorted(paths & self.findings.keys()) for item in self.findings[path]]
+
+
+def _is_under(path: str, folder: str) -> bool:
+    return folder in ("", path, ".") or path.startswith(folder + "/")
 
 
 def _stamp(file: Path) -> tuple[int, int]:

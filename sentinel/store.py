@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import orjson
 
+from sentinel.client import name_for
 from sentinel.facts import Fingerprint
 from sentinel.findings import Known
 from sentinel.index import KINDS, Entry, FileRecord, Index, Postings, hashes
@@ -27,6 +28,7 @@ _ARRAYS: tuple[tuple[str, _TypeCode], ...] = (
     ("exact", "Q"),
     ("renamed", "Q"),
     ("constants", "Q"),
+    ("reordered", "Q"),
     ("ends", "I"),
     ("shingles", "I"),
     *((f"postings_{kind}", "Q") for kind in KINDS),
@@ -39,11 +41,6 @@ def cache_folder() -> Path:
     folder = Path(base) / "agent-sentinel"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder
-
-
-def name_for(root: Path) -> str:
-    """A short name for a project's folder."""
-    return hashlib.blake2b(str(root).encode("utf-8", "surrogateescape"), digest_size=10).hexdigest()
 
 
 def index_file(project: Project) -> Path:
@@ -106,6 +103,7 @@ def _append(entry: Entry, number: int, arrays: dict[str, array[int]], postings: 
     arrays["exact"].append(mark.exact)
     arrays["renamed"].append(mark.renamed)
     arrays["constants"].append(mark.constants)
+    arrays["reordered"].append(mark.reordered)
     arrays["shingles"].extend(mark.shingles)
     arrays["ends"].append(len(arrays["shingles"]))
     for kind, value in hashes(mark):
@@ -180,6 +178,7 @@ def _entry(number: int, path: str, row: list[Any], arrays: dict[str, array[int]]
         arrays["exact"][number],
         arrays["renamed"][number],
         arrays["constants"][number],
+        arrays["reordered"][number],
         arrays["shingles"][start : arrays["ends"][number]],
         tokens,
         statements,

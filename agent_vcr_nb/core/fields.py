@@ -95,7 +95,11 @@ _END: dict[str, tuple[Callable[[Any], bool], str]] = {
     "lost": (_is_number, "a number"),
     "frames": (_is_number, "a number"),
 }
-_KINDS = {"frame": _FRAME, "start": _FRAME, "session": _HEADER, "value": _VALUE, "end": _END}
+_RUN: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "frames": (_is_number, "a number"),
+    "command": (_is_texts, "a list of texts"),
+}
+_KINDS = {"frame": _FRAME, "start": _FRAME, "session": _HEADER, "value": _VALUE, "end": _END, "run": _RUN}
 
 
 def check_fields(kind: str, data: dict[str, Any]) -> dict[str, Any]:
@@ -113,6 +117,8 @@ def check_fields(kind: str, data: dict[str, Any]) -> dict[str, Any]:
             raise RecordingError(f"its {name} is {str(value)[:80]!r}, and {expected} was expected")
     if kind == "value" and not ("key" in data and "before" in data and "value" in data):
         raise RecordingError("it lacks its key, its place or its value")
+    if kind == "run" and not ("frames" in data and "command" in data):
+        raise RecordingError("it lacks its frames or its command")
     metadata = data.get("metadata")
     if metadata and kind in ("frame", "start"):
         _check_figures(metadata)

@@ -8,6 +8,7 @@ from typing import Any
 
 from agent_vcr_nb.core.edit import StateEdit
 from agent_vcr_nb.core.journal import session_path
+from agent_vcr_nb.core.processes import header_beside, lines_beside
 from agent_vcr_nb.core.recorder import VCRRecorder
 from agent_vcr_nb.core.recording import Recording
 from agent_vcr_nb.core.tape import Tape
@@ -27,22 +28,22 @@ def free_fork_id(directory: Path, parent: str) -> str:
 
 def command_at(recording: Recording, frame: int) -> list[str]:
     """Return the command that recorded a frame; empty where no `vcr record` did. A session may hold several runs."""
-    command = (recording.header.get("metadata") or {}).get("command") or []
-    for line in recording.others(RUN):
+    command = (header_beside(recording, frame).get("metadata") or {}).get("command") or []
+    for line in lines_beside(recording, RUN, frame if frame < len(recording) else None):
         if int(line["frames"]) <= frame:
             command = line["command"]
     return [str(word) for word in command]
 
 
-def inherited_metadata(recording: Recording) -> dict[str, Any]:
-    """Return what a fork's header takes over: how to run the agent again, where the recording tells."""
-    command = (recording.header.get("metadata") or {}).get("command")
+def inherited_metadata(recording: Recording, frame: int) -> dict[str, Any]:
+    """Return what the header of a fork before `frame` takes over: how to run the agent again, where it is told."""
+    command = (header_beside(recording, frame).get("metadata") or {}).get("command")
     return {"command": command} if command else {}
 
 
 def copy_before(recorder: VCRRecorder, tape: Tape, target: int) -> None:
     """Write the frames before `target` into the recorder's session as replayed, under their own keys."""
-    for line in tape.recording.others(RUN):
+    for line in tape.lines(RUN):
         if int(line["frames"]) <= target:
             recorder.note(RUN, line)
     wanted = [number for number in range(target) if tape.heads[number] is not None]
@@ -73,7 +74,7 @@ def fork_recording(
     something that could not be stored. `recorder` gives the options of the new one. With `pending` the frame itself is
     in the new session as a step that has not run, so that the session can be resumed there later.
     """
-    tape = Tape(Recording(path))
+    tape = Tape(Recording(path), from_frame)
     tape.recording.place(from_frame)
     edit = StateEdit(overrides or {}, patch)
     operations = tape.inherited_edit(from_frame)
@@ -85,7 +86,7 @@ def fork_recording(
         new_session_id or free_fork_id(path.parent, tape.session_id),
         parent_session_id=tape.session_id,
         forked_from_frame=from_frame,
-        metadata=inherited_metadata(tape.recording),
+        metadata=inherited_metadata(tape.recording, from_frame),
         edit=operations,
         reason=reason,
     )

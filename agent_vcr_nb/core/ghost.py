@@ -145,6 +145,8 @@ def can_replay(tape: Tape) -> tuple[bool, str]:
     """Tell whether a session can be replayed as a whole, and why not."""
     if not tape.heads:
         return False, "it has no frames"
+    if len(tape.recording.segments) > 1:
+        return False, "several processes recorded into it at once, and a replay follows one run; resume a frame instead"
     for number in range(len(tape.heads)):
         allowed, reason = can_resume(tape, number)
         if not allowed:

@@ -9,6 +9,7 @@ from agent_vcr_nb.core.encoding import TAG, Json
 from agent_vcr_nb.core.errors import FrameNotFoundError, RecordingError
 from agent_vcr_nb.core.frame import Status
 from agent_vcr_nb.core.journal import SCHEMA, line_is_whole
+from agent_vcr_nb.core.processes import told
 from agent_vcr_nb.core.segment import Segment
 
 if TYPE_CHECKING:
@@ -18,10 +19,16 @@ __all__ = ["check_integrity"]
 
 
 def check_integrity(player: VCRPlayer) -> dict[str, Any]:
-    """Return ``{ok, issues, frame_count, skipped_lines, running, session_id}``; raises nothing for a damaged file."""
+    """Return ``{ok, issues, frame_count, skipped_lines, running, processes, session_id}``; raises nothing for damage.
+
+    ``processes`` tells what each of several processes recorded, and is empty where it was one.
+    """
     recording = player.recording
     player.refresh()
     issues: list[str] = []
+    flaw = recording.flaw()
+    if flaw is not None:
+        return _report(player, [f"{recording.path.name}: {flaw}"], 0)
     if recording.header.get("schema") is None:
         issues.append(f"{recording.path.name}: the header line is damaged; the frames are not")
     for segment in recording.segments:
@@ -35,14 +42,18 @@ def check_integrity(player: VCRPlayer) -> dict[str, Any]:
             issues.extend(_damaged_states(player, number))
     lost = sum(end.get("lost") or 0 for end in recording.others("end")[-1:])
     if lost:
-        issues.append(f"{lost} frames could not be stored while recording")
-    issues = list(dict.fromkeys(issues))
+        issues.append(f"{lost} frame{'' if lost == 1 else 's'} could not be stored while recording")
+    return _report(player, list(dict.fromkeys(issues)), running)
+
+
+def _report(player: VCRPlayer, issues: list[str], running: int) -> dict[str, Any]:
     return {
         "ok": not issues,
         "issues": issues,
-        "frame_count": len(recording),
-        "skipped_lines": sum(len(segment.bad) for segment in recording.segments),
+        "frame_count": len(player),
+        "skipped_lines": sum(len(segment.bad) for segment in player.recording.segments),
         "running": running,
+        "processes": told(player.recording),
         "session_id": player.session_id,
     }
 

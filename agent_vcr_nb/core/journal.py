@@ -17,6 +17,7 @@ import os
 import re
 import stat
 import sys
+import time
 import weakref
 import zlib
 from pathlib import Path
@@ -40,6 +41,7 @@ MAX_LINE = 256 << 20
 Durability: TypeAlias = Literal["process", "frame"]
 """``process``: survives the death of the process. ``frame``: written through to the disk, survives a power cut."""
 
+_ASKED_TIMES = 100
 _SESSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _WINDOWS_DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{d}{n}" for d in ("COM", "LPT") for n in range(1, 10))}
 
@@ -163,8 +165,9 @@ class Journal:
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                os.close(fd)
-                return False
+                if not _take_after_askers(fd):
+                    os.close(fd)
+                    return False
             except OSError:
                 # A file system without locks: only a file that nobody has written to is certainly ours.
                 if state.st_size:
@@ -224,8 +227,15 @@ class Journal:
             except FileNotFoundError:
                 pass
         came_from = self.segment
-        self.close()
-        self._open({**self._header, "first": number, "after_segment": came_from})
+        if self._lock is not None:
+            self.close()
+        # The old file is let go of last: who follows the session sees it held by somebody at every moment.
+        old, self._fd = self._fd, -1
+        try:
+            self._open({**self._header, "first": number, "after_segment": came_from})
+        finally:
+            if old >= 0:
+                os.close(old)
         return True
 
     def _write(self, line: bytes) -> None:
@@ -303,14 +313,40 @@ class Journal:
 
 def is_being_written(path: Path) -> bool:
     """Tell whether a process holds the session open for writing; False where locks cannot be asked about."""
-    if fcntl is None:
-        return False
     with open(path, "rb") as file:
+        return bool(is_held(file.fileno()))
+
+
+def is_held(fd: int) -> bool | None:
+    """Tell whether a process holds an open file for writing, also one that was deleted; None where nobody knows."""
+    if fcntl is None:
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(fd, fcntl.LOCK_UN)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return None  # a file system without locks
+    return False
+
+
+def is_held_here(fd: int) -> bool:
+    """Tell whether a recorder of this very process holds an open file for writing."""
+    return any(journal._fd >= 0 and os.path.sameopenfile(journal._fd, fd) for journal in list(_open_journals))
+
+
+def _take_after_askers(fd: int) -> bool:
+    """Lock a file that another has locked, where that is only `is_held` asking, which takes an instant."""
+    for _ in range(_ASKED_TIMES):
         try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
+            return False  # a writer
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True
-        fcntl.flock(file, fcntl.LOCK_UN)
+        time.sleep(0.001)
     return False
 
 

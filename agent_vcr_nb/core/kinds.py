@@ -65,12 +65,13 @@ def called_by_guess(tape: Tape, agent: Any, failure: DivergedError) -> CannotRes
         first = next(iter(inspect.signature(agent).parameters), None)
     except (TypeError, ValueError):  # a builtin: it says nothing of itself
         return None
-    if failure.frame != 0 or first not in tape.input(0):
+    if failure.frame != tape.first or first not in tape.input(tape.first):
         return None
     name = getattr(agent, "__name__", type(agent).__name__)
     return CannotResumeError(
         f"{tape.session_id}: {name} carries no @step, so how it was called is not recorded. It was called with the "
-        f"input state of frame 0 ({tape.key(0)}; keys: {', '.join(tape.input(0))}), and it takes {first!r}: expected "
+        f"input state of frame {tape.first} ({tape.key(tape.first)}; keys: {', '.join(tape.input(tape.first))}), and "
+        f"it takes {first!r}: expected "
         f"{failure.expected}, found {failure.found}. Put @step on {name} and record again, or pass a function of that "
         "one state that calls it as it was called."
     )

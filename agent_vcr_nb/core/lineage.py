@@ -12,6 +12,7 @@ import orjson
 from agent_vcr_nb.core.errors import Cancelled, RecordingError, SessionNotFoundError
 from agent_vcr_nb.core.journal import SUFFIX, is_being_written, session_path
 from agent_vcr_nb.core.recording import Recording
+from agent_vcr_nb.core.segment import Segment
 
 _TAIL = 64 * 1024
 
@@ -82,18 +83,24 @@ def session_info(path: Path) -> SessionInfo:
     try:
         recording = Recording(path)
     except RecordingError as error:
-        return SessionInfo(name, path, "unreadable", 0, None, None, None, None, None, None, (), None, (), str(error))
+        return _unreadable(name, path, str(error))
     try:
+        flaw = recording.flaw()
+        if flaw is not None:
+            return _unreadable(name, path, flaw)
         header, frames = recording.header, len(recording)
-        end = _last_line(path, "end")
+        ends = [_last_line(segment.path, "end") for segment in recording.segments]
+        outcomes = [
+            _outcome(segment, ended=end is not None) for segment, end in zip(recording.segments, ends, strict=True)
+        ]
         return SessionInfo(
             name,
             path,
-            _outcome(recording, ended=end is not None),
+            next((one for one in _WORST_FIRST if one in outcomes), "ok"),
             frames,
-            (end or {}).get("errors"),
-            (end or {}).get("tokens"),
-            (end or {}).get("cost_usd"),
+            _sum(ends, "errors"),
+            _sum(ends, "tokens"),
+            _sum(ends, "cost_usd"),
             header.get("created_at"),
             header.get("parent_session_id"),
             header.get("forked_from_frame"),
@@ -105,15 +112,27 @@ def session_info(path: Path) -> SessionInfo:
         recording.close()
 
 
-def _outcome(recording: Recording, *, ended: bool) -> str:
-    if not ended and is_being_written(recording.path):
+def _unreadable(name: str, path: Path, problem: str) -> SessionInfo:
+    return SessionInfo(name, path, "unreadable", 0, None, None, None, None, None, None, (), None, (), problem)
+
+
+_WORST_FIRST = ("running", "killed", "error", "cancelled", "pending", "ok", "empty")
+"""What is told of a session that several processes recorded into, when their runs ended differently."""
+
+
+def _sum(ends: list[dict[str, Any] | None], name: str) -> Any:
+    known = [end[name] for end in ends if end is not None and type(end.get(name)) in (int, float)]
+    return sum(known) if known else None
+
+
+def _outcome(segment: Segment, *, ended: bool) -> str:
+    if not ended and is_being_written(segment.path):
         return "running"
-    segment = recording.segments[0]
     last = max(range(segment.count), key=lambda number: segment.frame_at[number], default=None)
     if last is None:
         return "empty"
     try:
-        head = recording.head(last)
+        head = segment.head(last, start=False) or segment.head(last, start=True) or {}
     except RecordingError:
         head = {"status": "error"}
     error_type = (head.get("metadata") or {}).get("error_type")

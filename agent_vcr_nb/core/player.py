@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from agent_vcr_nb.core.integrity import check_integrity
 from agent_vcr_nb.core.journal import SUFFIX, session_path
 from agent_vcr_nb.core.query import Change, compare_states, when
 from agent_vcr_nb.core.recording import Recording
+from agent_vcr_nb.core.segment import Segment
 
 if TYPE_CHECKING:
     from agent_vcr_nb.core.recorder import VCRRecorder
@@ -108,23 +109,40 @@ class VCRPlayer:
     def follow(self, *, timeout: float | None = None) -> Iterator[Frame]:
         """Yield each frame when it has ended or failed, those already there first, and wait for more.
 
-        Ends when the session is closed by its recorder, or when nothing has come for `timeout` seconds.
+        Ends when all recorders of the session have closed it or their processes are gone, or when nothing has come for
+        `timeout` seconds. A file that was deleted or moved away is followed into the one that recording goes on in.
         """
-        told: set[int] = set()
+        # By file and number there: what a second process records moves the numbers of the session.
+        told: set[tuple[Segment, int]] = set()
         last = time.monotonic()
+        was_over = False
+        self.refresh()
         while True:
-            self.refresh()
-            ended = bool(self.recording.others("end"))
             for number in range(len(self)):
-                if number not in told and self._status(number) not in (Status.RUNNING, Status.DAMAGED):
-                    told.add(number)
+                place = self.recording.place(number)
+                if place not in told and self._status(number) not in (Status.RUNNING, Status.DAMAGED):
+                    told.add(place)
                     last = time.monotonic()
                     yield self.get_frame(number)
-            if ended and not self.refresh():
-                return
-            if timeout is not None and time.monotonic() - last > timeout:
-                return
-            time.sleep(_POLL_SECONDS)
+            while not self._came():
+                if was_over and self.recording.is_over():
+                    return
+                if timeout is not None and time.monotonic() - last > timeout:
+                    return
+                # Asked before the next look: what is written until then is not missed.
+                was_over = self.recording.is_over()
+                time.sleep(0 if was_over else _POLL_SECONDS)
+            was_over = False
+
+    def _came(self) -> bool:
+        """Take in what came since, also in a file that has taken the place of the one that was open."""
+        if self.refresh():
+            return True
+        if self.recording.reopen():
+            self._heads.clear()
+            self.refresh()
+            return True
+        return False
 
     # -------------------------------------------------------------------------------------------- frames
 
@@ -307,7 +325,7 @@ class VCRPlayer:
         return list(when(self.recording, path))
 
     def verify_integrity(self) -> dict[str, Any]:
-        """Check every line and every state: ``{ok, issues, frame_count, skipped_lines, running, session_id}``."""
+        """Check every line and every state: ``{ok, issues, frame_count, skipped_lines, running, processes, …}``."""
         return check_integrity(self)
 
     @staticmethod
@@ -350,45 +368,6 @@ class VCRPlayer:
         from agent_vcr_nb.core.resume import ResumeConfig, resume
 
         outcome = resume(self.recording, agent_callable, config or ResumeConfig(from_frame=0), recorder)
-        if outcome.error is not None:
-            raise outcome.error
-        return outcome.session_id
-
-
-class AsyncVCRPlayer(VCRPlayer):
-    """`VCRPlayer` for code that awaits: loading, following and resuming are coroutines, the rest answers at once."""
-
-    @classmethod
-    async def load(cls, path: str | Path, *, strict: bool = False) -> AsyncVCRPlayer:  # type: ignore[override]
-        """See `VCRPlayer.load`."""
-        return cls(VCRPlayer.load(path, strict=strict).recording)
-
-    @classmethod
-    async def load_by_id(  # type: ignore[override]
-        cls, session_id: str, vcr_dir: str | Path = ".vcr"
-    ) -> AsyncVCRPlayer:
-        """See `VCRPlayer.load_by_id`."""
-        return cls(VCRPlayer.load_by_id(session_id, vcr_dir).recording)
-
-    async def follow(self, *, timeout: float | None = None) -> AsyncIterator[Frame]:  # type: ignore[override]
-        """See `VCRPlayer.follow`."""
-        import asyncio
-
-        frames = super().follow(timeout=timeout)
-        done = object()
-        while (frame := await asyncio.to_thread(next, frames, done)) is not done:
-            yield frame  # type: ignore[misc]
-
-    async def resume(  # type: ignore[override]
-        self,
-        agent_callable: Callable[..., Any] | Sequence[Any] | Mapping[str, Any],
-        config: ResumeConfig | None = None,
-        recorder: VCRRecorder | None = None,
-    ) -> str:
-        """See `VCRPlayer.resume`; the agent may be a coroutine function."""
-        from agent_vcr_nb.core.resume import ResumeConfig, resume_async
-
-        outcome = await resume_async(self.recording, agent_callable, config or ResumeConfig(from_frame=0), recorder)
         if outcome.error is not None:
             raise outcome.error
         return outcome.session_id

@@ -183,7 +183,7 @@ class ResumePolicy:
             return None
         for number in range(after + 1, self.target + 1):
             if number not in self._taken and self.tape.is_outermost(number):
-                return number if self.tape.name(number) == self.tape.name(0) else None
+                return number if self.tape.name(number) == self.tape.name(self.tape.first) else None
         return None
 
     def _decide(self, call: Call) -> Decision:
@@ -224,7 +224,8 @@ class ResumePolicy:
         if call.key.rpartition("/")[0] in self._beside or self.tape.was_overtaken(call.key, self.target):
             self._beside.add(call.key)
             return Run()
-        damaged = next((number for number in range(self.target) if self.tape.heads[number] is None), None)
+        lost = (number for number in range(self.target) if self.tape.heads[number] is None)
+        damaged = next((number for number in lost if number not in self.tape.elsewhere), None)
         if damaged is not None:
             raise CannotResumeError(
                 f"{self.tape.session_id} frame {damaged} is damaged, and may be {call.key}, which the agent asks for "

@@ -16,8 +16,9 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from agent_vcr_nb.core.cleaning import known
 from agent_vcr_nb.core.encoding import escape
 from agent_vcr_nb.core.errors import UsageError
 from agent_vcr_nb.core.failure import note_error
@@ -32,12 +33,10 @@ from agent_vcr_nb.core.frame import (
 from agent_vcr_nb.core.journal import SCHEMA, Durability, Journal, blob_directory, session_path
 from agent_vcr_nb.core.policy import Policy
 from agent_vcr_nb.core.redact import Redactor
+from agent_vcr_nb.core.spelling import llm_call, tool_call
 from agent_vcr_nb.core.step_recorder import StepRecorder, Workspace, as_state
 from agent_vcr_nb.core.steps import became_latest, chosen_recorder, was_closed
-from agent_vcr_nb.core.writer import known, logger
-
-if TYPE_CHECKING:
-    pass
+from agent_vcr_nb.core.writer import logger
 
 
 class VCRRecorder(StepRecorder):
@@ -112,12 +111,12 @@ class VCRRecorder(StepRecorder):
             "created_at": timestamp(),
             "parent_session_id": parent_session_id,
             "forked_from_frame": forked_from_frame,
-            "tags": self._writer.clean(list(tags or ())),
-            "metadata": self._writer.clean(dict(metadata or {})),
-            "edit": [self._writer.operation(operation) for operation in edit],
-            "reason": self._writer.clean(reason),
+            "tags": self._writer.cleaner.value(list(tags or ())),
+            "metadata": self._writer.cleaner.value(dict(metadata or {})),
+            "edit": [self._writer.cleaner.operation(operation) for operation in edit],
+            "reason": self._writer.cleaner.value(reason),
             "python": platform.python_version(),
-            "argv": self._writer.arguments(sys.argv),
+            "argv": self._writer.cleaner.arguments(sys.argv),
         }
         journal = Journal(self.output_dir, session_id, known(header), self._durability)
         self._session = Session(
@@ -245,9 +244,9 @@ class VCRRecorder(StepRecorder):
 
     def record_llm_call(
         self,
-        model: str,
-        messages: Any,
-        response: Any,
+        model: str | None = None,
+        messages: Any = None,
+        response: Any = None,
         tokens_input: int | None = None,
         tokens_output: int | None = None,
         latency_ms: float | None = None,
@@ -255,36 +254,52 @@ class VCRRecorder(StepRecorder):
         *,
         node_name: str | None = None,
         metadata: Mapping[str, Any] | None = None,
+        prompt: Any = None,
+        tokens: int | None = None,
     ) -> Frame:
-        """Record a call of a model; token counts and cost that are not given stay unknown."""
+        """Record a call of a model; token counts and cost that are not given stay unknown.
+
+        `prompt` is another word for `messages`, `tokens` is input and output together.
+        """
+        told = llm_call(model, node_name, tokens_input, tokens_output, tokens, cost_usd)
         figures = FrameMetadata(
-            model=model,
+            model=told.model,
             latency_ms=latency_ms,
-            tokens_input=tokens_input,
-            tokens_output=tokens_output,
-            cost_usd=cost_usd,
+            tokens_used=told.tokens_used,
+            tokens_input=told.tokens_input,
+            tokens_output=told.tokens_output,
+            cost_usd=told.cost_usd,
             custom={} if metadata is None else as_state(metadata),
         )
         figures.tokens_used = figures.tokens
-        return self.record_step(
-            node_name or f"llm:{model}", {"messages": messages}, {"response": response}, figures, FrameType.LLM_CALL
-        )
+        asked = {"messages": messages if prompt is None else prompt}
+        return self.record_step(told.node_name, asked, {"response": response}, figures, FrameType.LLM_CALL)
 
     def record_tool_call(
         self,
         tool_name: str,
-        tool_input: Any,
-        tool_output: Any,
+        tool_input: Any = None,
+        tool_output: Any = None,
         latency_ms: float | None = None,
         error: BaseException | str | None = None,
+        *,
+        node_name: str | None = None,
+        args: Any = None,
+        result: Any = None,
     ) -> Frame:
-        """Record a call of a tool; with `error` the frame shows that it failed."""
-        figures = FrameMetadata(latency_ms=latency_ms)
+        """Record a call of a tool; with `error` the frame shows that it failed.
+
+        `args` and `result` are other words for `tool_input` and `tool_output`; the frame is named `node_name` if given.
+        """
+        told = tool_call(tool_name, tool_input, tool_output, latency_ms, node_name, args, result)
+        figures = FrameMetadata(latency_ms=told.latency_ms)
+        if told.node_name != told.tool_name:
+            figures.custom = {"tool_name": told.tool_name}
         note_error(figures, error)
         return self.record_step(
-            tool_name,
-            tool_input if isinstance(tool_input, Mapping) else {"input": tool_input},
-            tool_output if isinstance(tool_output, Mapping) else {"result": tool_output},
+            told.node_name,
+            told.given if isinstance(told.given, Mapping) else {"input": told.given},
+            told.result if isinstance(told.result, Mapping) else {"result": told.result},
             figures,
             FrameType.TOOL_CALL,
         )

@@ -23,12 +23,13 @@ import orjson
 from agent_vcr_nb.core.delta import apply
 from agent_vcr_nb.core.encoding import Json
 from agent_vcr_nb.core.errors import FrameNotFoundError, RecordingError, SessionNotFoundError
-from agent_vcr_nb.core.journal import SCHEMA, SUFFIX, blob_directory, session_path
+from agent_vcr_nb.core.journal import SCHEMA, SUFFIX, blob_directory, is_being_written, session_path
 from agent_vcr_nb.core.segment import Segment
 from agent_vcr_nb.core.updates import refers_to_output, with_output
 
 _CACHED_STATE_BYTES = 32 << 20
 _BLOB_LIMIT = 512 << 20
+_BEGIN_BYTES = 16
 _SEGMENT = re.compile(r"[1-9][0-9]{0,5}")
 _REFERENCE = re.compile(r"([0-9]{1,15})\.(in|out)")
 
@@ -80,6 +81,25 @@ class Recording:
             self._global = {place: number for number, place in enumerate(self._order)}
         return news
 
+    def is_over(self) -> bool:
+        """Tell whether every process that records into the session has closed it, or is gone."""
+        return all(segment.is_over() for segment in self.segments)
+
+    def reopen(self) -> bool:
+        """Go over to the files that were begun where those that are open had been deleted or moved away.
+
+        Returns True when there was such a file: what was known of frames and states is then not so any more.
+        """
+        found = [which for which, segment in enumerate(self.segments) if segment.was_replaced()]
+        for which in found:
+            self.segments[which].close()
+            self.segments[which] = Segment(self.segments[which].path)
+        if found:
+            self._states.clear()
+            self._state_bytes = 0
+            self.header = self._read_header()
+        return bool(found)
+
     def _find_segments(self) -> None:
         if "~" in self.session_id or " " in self.session_id or self.path.suffix != SUFFIX:
             return
@@ -110,6 +130,21 @@ class Recording:
                     found.append((latest, which, number))
         return [(which, number) for _, which, number in sorted(found)]
 
+    def flaw(self) -> str | None:
+        """Return why a file with neither header nor frame is no recording, in words; None for one that is.
+
+        A file that is being written may get its header yet.
+        """
+        if self.header["schema"] is not None or len(self) or is_being_written(self.path):
+            return None
+        segment = self.segments[0]
+        if not segment.size():
+            return "an empty file, no recording"
+        begin = os.pread(segment.fileno(), _BEGIN_BYTES, 0)
+        if begin.startswith(b'{"type":"session"'[: len(begin)]):
+            return "only the beginning of a header: the write was cut short, and no frame followed"
+        return f"no recording: it begins with {begin.decode('utf-8', 'replace')!a}"
+
     def __len__(self) -> int:
         if not self._scanned:
             self.refresh()
@@ -123,6 +158,17 @@ class Recording:
             raise FrameNotFoundError(f"{self.session_id}: no frame {number!r}; it has {frames}")
         which, local = self._order[number] if self._order is not None else (0, number)
         return self.segments[which], local
+
+    def number_of(self, segment: Segment, local: int) -> int | None:
+        """Return the session's number of a frame that a file numbers `local`, or None when it has no such frame."""
+        if self._order is not None:
+            return self._global.get((self.segments.index(segment), local))
+        return local if 0 <= local < segment.count else None
+
+    def segment_numbered(self, number: int) -> Segment | None:
+        """Return the file of this number: 0 for the first, 1 for ``<id>~1.vcr``; None when it is not there."""
+        known = number in self._segment_numbers
+        return self.segments[self._segment_numbers.index(number)] if known else None
 
     def _parent(self, segment: Segment, local: int) -> int | None:
         """Return the session's number of a parent that a file numbers `local`.
@@ -177,20 +223,22 @@ class Recording:
         return 0 <= segment.frame_at[local] < begin
 
     def events(self, wanted: Collection[int] | None = None) -> list[tuple[int, bool]]:
-        """Return (frame, is_end) as the lines follow in the first file, of all frames or of those `wanted`."""
-        len(self)
-        segment = self.segments[0]
-        wanted = range(segment.count) if wanted is None else wanted
-        found = [(segment.start_at[n], n, False) for n in wanted if segment.start_at[n] >= 0]
-        found += [(segment.frame_at[n], n, True) for n in wanted if segment.frame_at[n] >= 0]
-        return [(number, is_end) for _, number, is_end in sorted(found)]
+        """Return (frame, is_end) as the lines follow in their file, of all frames or of those `wanted` of one file."""
+        found = []
+        for number in range(len(self)) if wanted is None else wanted:
+            segment, local = self.place(number)
+            found += [(at[local], number, at is segment.frame_at) for at in (segment.start_at, segment.frame_at)]
+        return [(number, is_end) for at, number, is_end in sorted(found) if at >= 0]
 
-    def others(self, kind: str) -> list[dict[str, Any]]:
-        """Return the data of all whole lines of another type: ``value``, ``end``; see `verify_integrity` for others."""
+    def others(self, kind: str, of: Segment | None = None) -> list[dict[str, Any]]:
+        """Return the data of all whole lines of another type: ``value``, ``end``; see `verify_integrity` for others.
+
+        With `of` only those of that file.
+        """
         len(self)
         prefix = f'{{"type":"{kind}"'.encode()
         found = []
-        for segment in self.segments:
+        for segment in self.segments if of is None else [of]:
             for begin, end in segment.other:
                 with contextlib.suppress(RecordingError):
                     line = segment.read(begin, end)

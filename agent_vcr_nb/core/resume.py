@@ -23,6 +23,7 @@ from agent_vcr_nb.core.frame import Status
 from agent_vcr_nb.core.journal import session_path
 from agent_vcr_nb.core.kinds import INTEGRATIONS, called_by_guess, check_step_names, integration_of, one_argument
 from agent_vcr_nb.core.policy import ResumeMode, ResumePolicy
+from agent_vcr_nb.core.processes import why_not_alone
 from agent_vcr_nb.core.recorder import VCRRecorder
 from agent_vcr_nb.core.recording import Recording
 from agent_vcr_nb.core.steps import choosing
@@ -82,8 +83,9 @@ def can_resume(tape: Tape, number: int) -> tuple[bool, str]:
         return False, f"it was imported from {source}: to look at, compare and query, without an agent that could go on"
     if tape.status(number) is Status.DAMAGED:
         return False, "its line in the file is damaged"
-    if len(tape.recording.segments) > 1:
-        return False, "the session was written by several processes at once"
+    problem = why_not_alone(tape.recording, number)
+    if problem:
+        return False, problem
     around = next((outer for outer in tape.ancestors(tape.key(number)) if tape.find(outer) is None), None)
     if around is not None:
         return False, f"the frame of {around}, which it ran inside, is damaged: `vcr verify` tells more"
@@ -126,10 +128,10 @@ class _Run:
 
     def __init__(self, recording: Recording, agent: Any, config: ResumeConfig, recorder: VCRRecorder | None) -> None:
         recording.refresh()
-        self.tape = tape = Tape(recording)
-        tape.supplied = config.state_overrides
         target = config.from_frame
         recording.place(target)
+        self.tape = tape = Tape(recording, target)
+        tape.supplied = config.state_overrides
         allowed, reason = can_resume(tape, target)
         if not allowed:
             raise CannotResumeError(f"{tape.session_id} frame {target} cannot be resumed: {reason}")
@@ -157,7 +159,7 @@ class _Run:
             fork,
             parent_session_id=tape.session_id,
             forked_from_frame=target,
-            metadata=inherited_metadata(recording),
+            metadata=inherited_metadata(recording, target),
             edit=tape.inherited_edit(target) + operations,
             reason=config.reason,
         )
@@ -294,12 +296,13 @@ class _Run:
         agent, tape = self.agent, self.tape
         self._by_guess = True
         self._advice = (
-            f"The agent carries no @step, so it was called with the input of frame 0, whose keys are "
-            f"{', '.join(tape.input(0)) or 'none'}. Put @step on it and record again if it takes something else."
+            f"The agent carries no @step, so it was called with the input of frame {tape.first}, whose keys are "
+            f"{', '.join(tape.input(tape.first)) or 'none'}. Put @step on it and record again if it takes something "
+            "else."
         )
 
         def runs() -> Walk:
-            first: int | None = 0
+            first: int | None = tape.first
             result = None
             while first is not None:
                 problem: Exception | None = None
@@ -323,7 +326,8 @@ class _Run:
         def call_once() -> Any:
             copy_before(self.recorder, tape, target)
             self.policy.copied(target)
-            self.policy.served += [n for n in range(target) if tape.ended_before(n, target)]
+            before = [n for n in range(target) if n not in tape.elsewhere]
+            self.policy.served += [n for n in before if tape.ended_before(n, target)]
             self.policy.asked_as = self.recorder.next_key(name)
             return self._drive([(name, undecorated(self.agent))])
 

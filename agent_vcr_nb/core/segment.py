@@ -15,7 +15,7 @@ import orjson
 from agent_vcr_nb.core import index_cache
 from agent_vcr_nb.core.errors import RecordingError
 from agent_vcr_nb.core.fields import check_fields
-from agent_vcr_nb.core.journal import MAX_LINE, line_is_whole
+from agent_vcr_nb.core.journal import MAX_LINE, SCHEMA, is_held, is_held_here, line_is_whole
 
 _CHUNK = 256 << 10
 """Bytes read at once: they stay in the processor's cache while they are looked through."""
@@ -26,6 +26,7 @@ _FOLLOWED_BY = b'"}\n' + _FRAME_NUMBER
 _NUMBERED = re.compile(rb'\{"type":"(frame|start)","data":\{"number":([0-9]{1,15}),')
 _UNNUMBERED = (b'{"type": "frame"', b'{"type":"frame"')
 """Frames of ai-agent-vcr: their order is their number."""
+_END = b'{"type":"end"'
 _NOWHERE = array("q", [-1]).tobytes()
 _STATES = re.compile(rb',"(?:input|output)_(?:state|delta)":|,"update":|,"details":')
 _HEAD_BYTES = 4096
@@ -68,9 +69,29 @@ class Segment:
         """One more than the highest frame number."""
         return len(self.frame_at)
 
+    def fileno(self) -> int:
+        """Return the descriptor of the open file."""
+        return self._fd
+
     def size(self) -> int:
         """Bytes of the file as it is now."""
         return os.fstat(self._fd).st_size
+
+    def was_replaced(self) -> bool:
+        """Tell whether another file has its name now: it was deleted or moved, and recording went on."""
+        try:
+            return os.stat(self.path).st_ino != os.fstat(self._fd).st_ino
+        except FileNotFoundError:
+            return False
+
+    def is_over(self) -> bool:
+        """Tell whether its process has closed it or is gone; while it waits here, this process writes nothing."""
+        ended = bool(self.other) and self.other[-1][1] == self.position - 1 and self._tells_end(*self.other[-1])
+        held = is_held(self._fd) if self.position and self.header["schema"] == SCHEMA else None
+        return ended if held is None or is_held_here(self._fd) else not held
+
+    def _tells_end(self, begin: int, end: int) -> bool:
+        return self.read(begin, end).startswith(_END)
 
     def read(self, begin: int, end: int) -> bytes:
         """Return the bytes of a line."""
@@ -94,6 +115,8 @@ class Segment:
                 if told["type"] == "session":
                     header = check_fields("session", dict(told["data"]))
                     header.setdefault("schema", str(told.get("schema", "execution/v1")))
+                    if header["schema"] == "execution/v1" and type(header.get("forked_from_frame")) is int:
+                        header["forked_from_frame"] += 1  # there a fork starts after a frame, here before one
                     return header
             begin += len(line) + 1
         # A damaged header hides nothing: the frames are still there.

@@ -25,7 +25,7 @@ from agent_vcr_nb.core.frame import (
 )
 from agent_vcr_nb.core.policy import Call, Edit, Policy, RecordPolicy, Return
 from agent_vcr_nb.core.redact import Redactor
-from agent_vcr_nb.core.steps import Place, Scope, Step, scope_now
+from agent_vcr_nb.core.steps import Placement, Scope, Step, scope_now
 from agent_vcr_nb.core.writer import FrameWriter
 
 if TYPE_CHECKING:
@@ -36,14 +36,14 @@ _counting = threading.RLock()
 """Steps that begin at the same time below the same one get different numbers."""
 
 
-_HERE = Place()
+_HERE = Placement()
 
 
 class Workspace(Protocol):
     """What a recorder tells a workspace, so that it can take savepoints (see agent_vcr_nb.workspace)."""
 
     def before_frame(self, key: str, number: int) -> None:
-        """A step is about to run."""
+        """A step is about to run, or the one before it is over and was recorded then."""
 
     def after_frame(self, number: int) -> None:
         """A step has ended or failed."""
@@ -76,6 +76,11 @@ class StepRecorder:
         """True while there is a session to write to."""
         return self._writer.journal is not None
 
+    @property
+    def next_number(self) -> int:
+        """Number that the next frame gets in its file."""
+        return self._writer.next_number
+
     def begin(
         self,
         name: str,
@@ -83,35 +88,41 @@ class StepRecorder:
         frame_type: FrameType = FrameType.NODE_EXECUTION,
         *,
         call: Sequence[str] = (),
-        place: Place | None = None,
+        placement: Placement | None = None,
         details: Mapping[str, Any] | None = None,
     ) -> Step:
         """Tell of a step that is about to run, and get to know what to do: run it, run it edited, or not at all.
 
-        `call` and `details` (JSON, see `clean`) are kept with the frame for the integration that recorded it; `place`
-        says where the step belongs when the flow of control does not. Raises DivergedError when a resume finds that
-        the run has left its recording; nothing else.
+        `call` and `details` (JSON, see `clean`) are kept with the frame for the integration that recorded it, and
+        `placement` says where the step belongs when the flow of control does not. Raises DivergedError when a resume
+        finds that the run has left its recording; nothing else.
         """
-        place = place or _HERE
-        step = self._new_step(name, frame_type, place)
-        step.details, step.lane, step.same_input = details, place.lane, place.same_input
+        placement = placement or _HERE
+        step = self._new_step(name, frame_type, placement)
+        step.details, step.lane, step.same_input = details, placement.lane, placement.same_input
         step.input_state = as_state(input_state)
         step.call = call
         step.decision = self.policy.decide(
-            Call(step.key, name, step.input_state, lambda: self._writer.clean(step.input_state), call[:1] != ("named",))
+            Call(
+                step.key,
+                name,
+                step.input_state,
+                lambda: self._writer.cleaner.value(step.input_state),
+                call[:1] != ("named",),
+            )
         )
         if isinstance(step.decision, Return):
             step.provenance = step.decision.provenance
-            if place.lane is None or step.decision.tape is not None:
+            if placement.lane is None or step.decision.tape is not None:
                 self._write_returned(step, step.decision)
                 return step
         if isinstance(step.decision, Edit):
             step.input_state = step.decision.input_state
             step.provenance, step.edit = Provenance.EDITED, step.decision.patch
-        if place.number is None:
+        if placement.number is None:
             self._writer.start(step)
         else:
-            step.number = place.number
+            step.number = placement.number
         if self.workspace is not None and step.number is not None:
             self.guarded(self.workspace.before_frame, step.key, step.number)
         return step
@@ -127,7 +138,7 @@ class StepRecorder:
 
     def clean(self, value: Any) -> Any:
         """Return a value as JSON as the recording shows it, without secrets."""
-        return self._writer.clean(value)
+        return self._writer.cleaner.value(value)
 
     def lose(self, error: BaseException) -> None:
         """Count an error of an integration that kept it from recording something; it is told of, never raised."""
@@ -149,7 +160,7 @@ class StepRecorder:
 
     def stored(self, key: str, value: Any) -> Any:
         """Return a value under a key as the file shows it: encoded and without secrets."""
-        return self._writer.clean({key: value})[key]
+        return self._writer.cleaner.value({key: value})[key]
 
     def copy_drawn_outside(self, tape: Tape, target: int) -> None:
         """Write what a recording's agent drew outside of all steps before `target`: times, ids, random numbers."""
@@ -163,12 +174,12 @@ class StepRecorder:
         self._writer.drawn(key, value)
         return value
 
-    def _new_step(self, name: str, frame_type: FrameType, place: Place = _HERE) -> Step:
-        scope = place.scope or self.scope_here()
+    def _new_step(self, name: str, frame_type: FrameType, placement: Placement = _HERE) -> Step:
+        scope = placement.scope or self.scope_here()
         token = escape(name)
         with _counting:
             last = scope.counts.get(token, 0)
-            occurrence = place.occurrence or last + 1
+            occurrence = placement.occurrence or last + 1
             scope.counts[token] = max(last, occurrence)
         step = Step(
             self, name, f"{scope.key}/{token}#{occurrence}" if scope.key else f"{token}#{occurrence}", frame_type
@@ -227,6 +238,9 @@ class StepRecorder:
         """Write a step that is over; its frame has number -1 when it could not be stored."""
         self._writer.end(step, output_state, metadata, error)
         frame = self._frame(step, output_state, metadata)
+        if self.workspace is not None and step.number is not None and step.parent is None:
+            # The files that a step leaves when it is over are those that the next one starts on.
+            self.guarded(self.workspace.before_frame, f"after {step.key}", step.number + 1)
         if self.on_frame_recorded is not None:
             self.guarded(self.on_frame_recorded, frame)
         return frame

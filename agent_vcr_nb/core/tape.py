@@ -14,24 +14,32 @@ from agent_vcr_nb.core.encoding import BLOB_CHARS, TAG, Json, Opaque, escape, un
 from agent_vcr_nb.core.errors import CannotResumeError, EditError, RecordedStepError, RecordingError
 from agent_vcr_nb.core.frame import Status
 from agent_vcr_nb.core.journal import blob_tag
+from agent_vcr_nb.core.processes import elsewhere, lines_beside
 from agent_vcr_nb.core.recording import Recording
 
 
 class Tape:
-    """The frames of a recording up to and around one run, seen by key."""
+    """The frames of a recording up to and around one run, seen by key.
 
-    def __init__(self, recording: Recording) -> None:
+    With `frame` those of the process that recorded it, where several recorded into the session at once.
+    """
+
+    def __init__(self, recording: Recording, frame: int | None = None) -> None:
         self.recording = recording
+        self._frame = frame
         self.session_id = recording.session_id
         self.supplied: Mapping[str, Any] = {}
         """Top-level keys that the user supplies for values that could not be stored."""
 
     @cached_property
     def heads(self) -> list[dict[str, Any] | None]:
-        """What is known of each frame beside its states; None for a damaged one."""
+        """What is known of each frame beside its states; None for a damaged one, and for one of another process."""
         heads: list[dict[str, Any] | None] = []
         names: Counter[str] = Counter()
         for number in range(len(self.recording)):
+            if number in self.elsewhere:
+                heads.append(None)
+                continue
             try:
                 head = self.recording.head(number)
             except RecordingError:
@@ -43,6 +51,20 @@ class Tape:
                 head["key"] = f"{name}#{names[name]}"
             heads.append(head)
         return heads
+
+    @cached_property
+    def elsewhere(self) -> frozenset[int]:
+        """Frames that another process recorded into the session at the same time: not of this run."""
+        return frozenset() if self._frame is None else elsewhere(self.recording, self._frame)
+
+    @cached_property
+    def first(self) -> int:
+        """Number of the frame that the run began with."""
+        return next((number for number in range(len(self.heads)) if number not in self.elsewhere), 0)
+
+    def lines(self, kind: str) -> list[dict[str, Any]]:
+        """Return the lines of another type than frames (see `Recording.others`) that the run's process wrote."""
+        return lines_beside(self.recording, kind, self._frame)
 
     @cached_property
     def _numbers(self) -> dict[str, int]:
@@ -184,7 +206,7 @@ class Tape:
     @cached_property
     def drawn(self) -> dict[str, dict[str, Any]]:
         """Times, ids and random numbers by key: ``{key, before, value}``, drawn before frame `before`."""
-        return {line["key"]: line for line in self.recording.others("value")}
+        return {line["key"]: line for line in self.lines("value")}
 
     @cached_property
     def _drawn_by_owner(self) -> dict[str, list[dict[str, Any]]]:

@@ -8,25 +8,23 @@ from __future__ import annotations
 
 import functools
 import logging
-import math
 import threading
 import time
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from agent_vcr_nb.core.cleaning import Cleaner, known
 from agent_vcr_nb.core.delta import Lane
-from agent_vcr_nb.core.encoding import MAX_SAFE_INT, TAG, Json, Notes, encode, escape, qualified, unescape
+from agent_vcr_nb.core.encoding import TAG, Json, Notes, qualified
 from agent_vcr_nb.core.frame import FrameMetadata, Provenance, timestamp
 from agent_vcr_nb.core.journal import Journal
 from agent_vcr_nb.core.redact import Redactor
 from agent_vcr_nb.core.segment import Segment
 from agent_vcr_nb.core.steps import Step, current_scope, task_id
-from agent_vcr_nb.core.tables import printable
-from agent_vcr_nb.core.updates import told_by_output
 
 if TYPE_CHECKING:
     from agent_vcr_nb.core.tape import Tape
@@ -45,7 +43,7 @@ class FrameWriter:
     """Writes the frames of one session."""
 
     def __init__(self, redactor: Redactor | None) -> None:
-        self.redactor = redactor
+        self.cleaner = Cleaner(redactor)
         self.journal: Journal | None = None
         self.lost = 0
         self.problems: list[str] = []
@@ -143,7 +141,7 @@ class FrameWriter:
             states = self._section(journal, lane, "input", number, step.input_state, notes)
         if output_state is not None:
             states |= self._section(journal, lane, "output", number, output_state, notes)
-        figures, told = self._figures_and_update(metadata.to_dict(), update, output_state)
+        figures, told = self.cleaner.figures_and_update(metadata.to_dict(), update, output_state)
         if update is not None:
             states["update"] = told
         data = self._identity(step, number, lane_number, "error" if metadata.error_type else "ok")
@@ -164,8 +162,8 @@ class FrameWriter:
         """What a resume needs to raise it again: its class, arguments and attributes."""
         # An OSError leaves its file name out of `args`.
         args = error.__reduce__()[1] if type(error).__module__ == "builtins" else error.args
-        stored = {TAG: "exception", "type": qualified(type(error)), "args": self.clean(list(args))}
-        return {**stored, "attributes": self.clean(dict(vars(error)))} if vars(error) else stored
+        stored = {TAG: "exception", "type": qualified(type(error)), "args": self.cleaner.value(list(args))}
+        return {**stored, "attributes": self.cleaner.value(dict(vars(error)))} if vars(error) else stored
 
     def _count(self, metadata: FrameMetadata) -> None:
         self._errors += bool(metadata.error_type)
@@ -181,13 +179,14 @@ class FrameWriter:
         """Write a time, an id or a random number that the agent drew."""
         self.write(
             lambda journal: journal.append(
-                "value", {"key": self.pointer(key), "before": self.next_number, "value": self.clean(value)}
+                "value",
+                {"key": self.cleaner.pointer(key), "before": self.next_number, "value": self.cleaner.value(value)},
             )
         )
 
     def note(self, kind: str, data: dict[str, Any]) -> None:
         """Write a line of another type, for the integration that reads it again (see `Recording.others`)."""
-        self.write(lambda journal: journal.append(kind, self.clean(data)), frame=False)
+        self.write(lambda journal: journal.append(kind, self.cleaner.value(data)), frame=False)
 
     def session_end(self) -> None:
         """Write how the session stands."""
@@ -229,11 +228,10 @@ class FrameWriter:
         self.write(functools.partial(Journal.append, kind="value", data=data), frame=False)
 
     def copy_drawn_outside(self, tape: Tape, target: int) -> None:
-        """Write what was drawn outside of all steps before `target`; the frames before it keep their numbers."""
-        numbers = {number: number for number in range(target)}
+        """Write what was drawn outside of all steps before `target`; the frames before it were copied last."""
         for drawn in tape.drawn_in(""):
             if drawn["before"] <= target:
-                self._copy_drawn(drawn, drawn["key"], numbers)
+                self._copy_drawn(drawn, drawn["key"], self.copied)
 
     def _copy_line(
         self, tape: Tape, old: int, is_end: bool, head: dict[str, Any], numbers: dict[int, int], journal: Journal
@@ -336,7 +334,7 @@ class FrameWriter:
     def _identity(self, step: Step, number: int, lane: int, status: str | None = None) -> dict[str, Any]:
         """What a line says of a step first; the reader relies on ``number`` being the first of all."""
         if step.shown is None:
-            step.shown = self.pointer(step.key), self.text(step.name)
+            step.shown = self.cleaner.pointer(step.key), self.cleaner.text(step.name)
         key, name = step.shown
         data: dict[str, Any] = {"number": number, "key": key, "node_name": name, "frame_type": step.frame_type}
         if status:
@@ -354,14 +352,14 @@ class FrameWriter:
         if step.changes:
             data["changes"] = list(step.changes)
         if step.edit:
-            data["edit"] = [self.operation(operation) for operation in step.edit]
+            data["edit"] = [self.cleaner.operation(operation) for operation in step.edit]
         return data
 
     def _section(
         self, journal: Journal, lane: Lane, side: str, number: int, state: dict[str, Any], notes: Notes
     ) -> dict[str, Any]:
         inner = Notes()
-        section = lane.write(state, f"{number}.{side[:-3]}", inner, self.redactor, journal.to_blob)
+        section = lane.write(state, f"{number}.{side[:-3]}", inner, self.cleaner.redactor, journal.to_blob)
         notes.lossy.extend(f"/{side}{path}" for path in inner.lossy)
         if section.full is not None:
             return {f"{side}_state": orjson.Fragment(section.full)}
@@ -369,69 +367,5 @@ class FrameWriter:
 
     def _with_lossy(self, data: dict[str, Any], notes: Notes) -> dict[str, Any]:
         if notes.lossy:
-            data["lossy"] = [self.pointer(path) for path in notes.lossy[:MAX_LOSSY]]
+            data["lossy"] = [self.cleaner.pointer(path) for path in notes.lossy[:MAX_LOSSY]]
         return data
-
-    def _figures_and_update(
-        self, figures: dict[str, Any], update: Any, output_state: dict[str, Any] | None
-    ) -> tuple[Json, Json]:
-        """Return a step's figures, and what it returned, cleaned in one go.
-
-        What of `update` stands in the output state as it is is told by its key.
-        """
-        # A step that was not annotated has numbers alone: nothing to encode or to look through.
-        plain = {key: value for key, value in figures.items() if self._is_plain_number(key, value)}
-        if update is None and len(plain) == len(figures):
-            return plain, None
-        same = told_by_output(update, output_state)
-        rest = {key: value for key, value in figures.items() if key not in plain}
-        cleaned, told = self.clean_all(rest, {**update, **dict.fromkeys(same)} if same else update)
-        if same:
-            told = self.clean(update) if TAG in told else told | {k: v for k, v in same.items() if k in told}
-        return plain | cleaned, told
-
-    def _is_plain_number(self, key: str, value: Any) -> bool:
-        if type(value) is float:
-            return math.isfinite(value) and not (self.redactor and self.redactor.is_secret_key(key))
-        return (
-            type(value) is int
-            and 0 <= value <= MAX_SAFE_INT
-            and not (self.redactor and self.redactor.is_secret_key(key))
-        )
-
-    def clean(self, value: Any) -> Json:
-        """Return a value as the recording shows it: encoded, without secrets."""
-        tree = encode(value)
-        return self.redactor.tree(tree) if self.redactor else tree
-
-    def clean_all(self, *values: Any) -> list[Json]:
-        """Return values as `clean` does, at the cost of one look for all."""
-        trees = [encode(value) for value in values]
-        return self.redactor.tree(trees) if self.redactor else trees
-
-    def operation(self, operation: Mapping[str, Any]) -> dict[str, Any]:
-        """Return an operation of an edit without secrets, also where its path names one; its value is JSON already."""
-        cleaned = dict(operation)
-        if self.redactor and "value" in cleaned:
-            keys = [unescape(token) for token in str(cleaned.get("path", "")).split("/")[1:]]
-            cleaned["value"] = self.redactor.below(keys, cleaned["value"])
-        return cleaned
-
-    def text(self, text: str) -> str:
-        """Return a text without secrets, and without what UTF-8 cannot hold."""
-        return self.redactor.text(printable(text)) if self.redactor else printable(text)
-
-    def pointer(self, path: str) -> str:
-        """Return a key or a JSON Pointer without secrets; each of its tokens is escaped."""
-        if "~" not in path and path.isascii() and not (self.redactor and self.redactor.may_change(path)):
-            return path
-        return "/".join(escape(self.text(unescape(token))) for token in path.split("/"))
-
-    def arguments(self, argv: Sequence[str]) -> Json:
-        """Return a command line without secrets."""
-        return encode(self.redactor.arguments(argv) if self.redactor else list(argv))
-
-
-def known(data: dict[str, Any]) -> dict[str, Any]:
-    """Return the members that say something."""
-    return {name: value for name, value in data.items() if value is not None and value != [] and value != {}}

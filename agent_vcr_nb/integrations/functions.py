@@ -11,19 +11,23 @@ import functools
 import inspect
 import random as _random
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, ParamSpec, TypeVar, overload
 
+from agent_vcr_nb.core.agents import is_async
 from agent_vcr_nb.core.errors import CannotResumeError, UsageError
 from agent_vcr_nb.core.frame import FrameType
 from agent_vcr_nb.core.recorder import VCRRecorder
 from agent_vcr_nb.core.steps import active_recorder, current_scope, live_agents
-from agent_vcr_nb.integrations.in_place import Watch, repeat, update
+from agent_vcr_nb.integrations.in_place import Watch, copied_keys, handed_on, repeat, update
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_MAPPING, _NAMED, _ITSELF = "mapping", "named", "itself"
+_MAPPING, _NAMED = "mapping", "named"
+"""How a step was called: with one state, or with its parameters by name."""
+_ITSELF, _AWAITED, _COPIED = "itself", "awaited", "copied:"
+"""What it returned: the state it was given, what its caller awaits, under a key a copy of something it was given."""
 _VAR_POSITIONAL, _VAR_KEYWORD = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
 
 
@@ -35,8 +39,8 @@ def step(function: Any = None, /, *, name: str | None = None, type: str = "node"
     """Record each call of a function, sync or async, as a frame: ``@step`` or ``@step(name="search", type="tool")``.
 
     Calls nest; loops, ``asyncio.gather`` and threads are told apart. What the function raises is recorded and raised
-    again. Without a recorder that records, the function is called as it is. Raises UsageError for a generator function
-    and for an unknown `type` (node, tool, llm, error, checkpoint).
+    again. Without a recorder that records, the function is called as it is. Raises UsageError for what has no one
+    result (a generator function, a class, a property) and for an unknown `type` (node, tool, llm, error, checkpoint).
     """
     if function is None:
         return lambda function: step_of(function, name, type)
@@ -54,19 +58,16 @@ class _Wrapping:
     """What is known of a decorated function once, so that a call costs little."""
 
     def __init__(self, function: Callable[..., Any], name: str | None, kind: str) -> None:
-        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-            raise UsageError(
-                f"@step on the generator {function.__qualname__}: a step has one result. "
-                "Decorate a function that consumes the generator and returns what it gave."
-            )
+        self.name = name or _name_of(function)
+        self.signature = _signature(function, self.name)
         try:
             self.frame_type = FrameType(kind)
         except ValueError:
             names = ", ".join(member.value for member in FrameType)
             raise UsageError(f"@step type {kind!r}: expected one of {names}") from None
         self.function = function
-        self.name = name or function.__name__
-        self.signature = inspect.signature(function)
+        self.awaits = is_async(inspect.unwrap(function)) and not is_async(function)
+        """A decorator between has hidden that the function is a coroutine function."""
         parameters = list(self.signature.parameters)
         # A method is told by its first parameter: at decoration time it is still a plain function.
         self.bound_to = parameters[0] if parameters and parameters[0] in ("self", "cls") else None
@@ -77,7 +78,7 @@ class _Wrapping:
 
     def wrapper(self) -> Callable[..., Any]:
         function = self.function
-        if inspect.iscoroutinefunction(function):
+        if is_async(function):
 
             @functools.wraps(function)
             async def run_async(*args: Any, **kwargs: Any) -> Any:
@@ -87,7 +88,7 @@ class _Wrapping:
                     return await function(*args, **kwargs)
                 call = _Call(self, recorder, args, kwargs)
                 if call.step.returned:
-                    return call.served()
+                    return await call.served_later()
                 with call.step.running():
                     try:
                         value = await function(*call.args, **call.kwargs)
@@ -108,13 +109,15 @@ class _Wrapping:
                     return function(*args, **kwargs)
                 call = _Call(self, recorder, args, kwargs)
                 if call.step.returned:
-                    return call.served()
+                    return call.served_later() if call.was_awaited else call.served()
                 with call.step.running():
                     try:
                         value = function(*call.args, **call.kwargs)
                     except BaseException as error:
                         call.fail(error)
                         raise
+                if inspect.iscoroutine(value):
+                    return call.finish_later(value)
                 call.finish(value)
                 return value
 
@@ -131,9 +134,10 @@ class _Wrapping:
         """
         names = [name for name in self.signature.parameters if name != self.bound_to]
         if self.bound_to and getattr(agent, "__self__", None) is None:
+            method = getattr(self.function, "__qualname__", self.name)
             raise CannotResumeError(
-                f"the agent given is the method {self.function.__qualname__} without its object. "
-                f"Pass it bound, as in my_object.{self.function.__name__}."
+                f"the agent given is the method {method} without its object. "
+                f"Pass it bound, as in my_object.{_name_of(self.function)}."
             )
         arguments = {names[0]: state} if style[:1] == [_MAPPING] and names else state
         unknown = [name for name in arguments if name not in names]
@@ -149,15 +153,41 @@ class _Wrapping:
         return agent(*bound.args[bool(self.bound_to) :], **bound.kwargs)
 
 
+def _name_of(function: Any) -> str:
+    while isinstance(function, functools.partial):
+        function = function.func
+    return str(getattr(function, "__name__", type(function).__name__))
+
+
+def _signature(function: Any, name: str) -> inspect.Signature:
+    """Return the parameters of what may be a step; raises UsageError with what to decorate instead."""
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise UsageError(
+            f"@step on the generator {name}: a step has one result. "
+            "Decorate a function that consumes the generator and returns what it gave."
+        )
+    if isinstance(function, type):
+        raise UsageError(f"@step on the class {name}: decorate the methods that are steps.")
+    if not callable(function):
+        raise UsageError(f"@step on a {type(function).__name__}: expected a function. Put @step nearest to the def.")
+    try:
+        return inspect.signature(function)
+    except ValueError:
+        raise UsageError(
+            f"@step on {name}: Python does not know its parameters. Decorate a function that calls it."
+        ) from None
+
+
 class _Call:
     """One call of a step: what the recorder was told of it, and the arguments it is to run with."""
 
-    __slots__ = ("_bound", "_recorder", "_watch", "args", "kwargs", "state", "step")
+    __slots__ = ("_awaits", "_bound", "_own", "_recorder", "_watch", "args", "kwargs", "state", "step")
 
     def __init__(
         self, wrapping: _Wrapping, recorder: VCRRecorder, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
         self._recorder, self.args, self.kwargs = recorder, args, kwargs
+        self._awaits = wrapping.awaits
         try:
             bound = self._bound = wrapping.signature.bind(*args, **kwargs)
         except TypeError:
@@ -166,21 +196,21 @@ class _Call:
         given = {name: value for name, value in bound.arguments.items() if name != wrapping.bound_to}
         only = next(iter(given)) if len(given) == 1 else None
         self.state: Any = None
-        """The one mapping that the step takes, or None."""
+        """The one mapping that the step is called with, or None."""
         if only is not None and only == wrapping.first and isinstance(given[only], Mapping):
             self.state = given[only]
             self.step = recorder.begin(wrapping.name, self.state, wrapping.frame_type, call=(_MAPPING,))
-            if self.step.edited:
-                self.state = bound.arguments[only] = self.step.input_state
+            edited, self._own = {only: self.step.input_state}, self.state
         else:
             bound.apply_defaults()
             named = {name: value for name, value in bound.arguments.items() if name != wrapping.bound_to}
             self.step = recorder.begin(wrapping.name, named, wrapping.frame_type, call=(_NAMED,))
-            if self.step.edited:
-                bound.arguments.update(self.step.input_state)
-        if self.step.edited:
-            self.args, self.kwargs = bound.args, bound.kwargs
+            edited, self._own = self.step.input_state, named
+        # The caller's own objects: what a step changes in an edited copy is seen by nobody else.
         self._watch = None if self.step.returned else Watch(bound.arguments)
+        if self.step.edited:
+            bound.arguments.update(edited)
+            self.args, self.kwargs = bound.args, bound.kwargs
 
     def served(self) -> Any:
         """Do again what the step changed in place and return what it had returned; raises what it had raised."""
@@ -189,7 +219,39 @@ class _Call:
         if _ITSELF in self.step.served_call and type(self.state) is dict:
             update(self.state, state)
             return self.state
-        return state["result"] if self.step.wrapped_result and state.keys() == {"result"} else state
+        value = state["result"] if self.step.wrapped_result and state.keys() == {"result"} else state
+        call = self.step.served_call
+        copied = [told.removeprefix(_COPIED) for told in call if told.startswith(_COPIED)]
+        return handed_on(value, self._own, copied) if call else value
+
+    @property
+    def was_awaited(self) -> bool:
+        """True when the step, though no coroutine function, gives its value to who awaits it."""
+        call = self.step.served_call
+        return _AWAITED in call if call else self._awaits
+
+    async def served_later(self) -> Any:
+        """Do as `served`, for who awaits it: a step that had been cancelled waits until it is cancelled again."""
+        import asyncio
+
+        try:
+            return self.served()
+        except asyncio.CancelledError:
+            # At once it would come from the step itself, and asyncio.wait_for would not tell it as a TimeoutError.
+            await asyncio.sleep(2 * self.step.served_seconds + 1)
+            raise
+
+    async def finish_later(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Await what the step returned, and record that as its value."""
+        self.step.call = (*self.step.call, _AWAITED)
+        with self.step.running():
+            try:
+                value = await coroutine
+            except BaseException as error:
+                self.fail(error)
+                raise
+        self.finish(value)
+        return value
 
     def finish(self, value: Any) -> None:
         """Record what the step returned."""
@@ -197,7 +259,12 @@ class _Call:
             self.step.call = (*self.step.call, _ITSELF)
         else:
             self._note_changes()
+            self._recorder.guarded(self._note_copies, value)
         self.step.finish(value)
+
+    def _note_copies(self, value: Any) -> None:
+        found = (f"{_COPIED}{self._recorder.clean(key)}" for key in copied_keys(value, self._own))
+        self.step.call = (*self.step.call, *found)
 
     def fail(self, error: BaseException) -> None:
         """Record what the step raised."""

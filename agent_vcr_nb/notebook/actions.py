@@ -25,6 +25,8 @@ from agent_vcr_nb.notebook.source import Source
 from agent_vcr_nb.verbs.agents import agent_names
 from agent_vcr_nb.verbs.catalogue import VERBS
 from agent_vcr_nb.verbs.definition import Place, Verb
+from agent_vcr_nb.verbs.frames import two_sessions
+from agent_vcr_nb.verbs.text import counted
 
 TEXT_CHARACTERS = 20_000
 LOOK_SECONDS = 0.15
@@ -122,7 +124,8 @@ class ActionBar(GuardedWidget):
     def act(self, name: str, frame: int | None = None, other: str = "") -> Job:
         """Do what a button does, at a frame (default: the selected one), in a thread of its own; returns its job.
 
-        ``compare`` takes the `other` session. Raises UsageError for an unknown name, and while another one is at work.
+        ``compare`` takes the `other` session, without one the parent. Raises UsageError for an unknown name, where
+        there is nothing to compare with, and while another one is at work.
         """
         frame = self.frame if frame is None else frame
         session = self.source.session_id
@@ -135,7 +138,8 @@ class ActionBar(GuardedWidget):
             )
         if name == "compare":
             place = self.place_of(session, frame)
-            return self._do(name, lambda job: compare(place, other or session, session), self._show_comparison)
+            other = other or two_sessions(place, session)[0]
+            return self._do(name, lambda job: compare(place, other, session), self._show_comparison)
         if name == "fork":
             return self._do(name, lambda job: self._run_verb("fork", job, **words), self._show_session)
         if name in RERUN:
@@ -223,7 +227,7 @@ class ActionBar(GuardedWidget):
             made = ended.session if job.name == "resume" else ""
             if made:
                 self.on_session(made, self.frame)
-            counts = f"{job.served} steps served and {job.executed} executed before that"
+            counts = f"{counted(job.served, 'step')} served and {job.executed} executed before that"
             kept = f"{made} keeps them: resume at any frame of it" if made else "nothing was kept"
             return {"kind": "cancelled", "title": f"{label_of(job.name)}: cancelled", "text": f"{counts}; {kept}."}
         if ended.error is not None:

@@ -13,6 +13,7 @@ from agent_vcr_nb.core.player import VCRPlayer
 from agent_vcr_nb.core.query import deep_changes
 from agent_vcr_nb.verbs.definition import Place
 from agent_vcr_nb.verbs.frames import RunDiff, changes_text, diff
+from agent_vcr_nb.verbs.text import counted
 
 VERDICTS = {
     "input": "given another input",
@@ -20,6 +21,7 @@ VERDICTS = {
     "outcome": "with another outcome",
     "only_a": "only in {a}",
     "only_b": "only in {b}",
+    "damaged": "damaged in one of them",
 }
 
 
@@ -63,7 +65,7 @@ def _counts(told: RunDiff) -> str:
     verdicts = Counter(pair.verdict for pair in told.pairs)
     names = {"a": told.a, "b": told.b}
     parts = [f"{verdicts[name]} {words.format_map(names)}" for name, words in VERDICTS.items() if verdicts[name]]
-    return f"of {len(told.pairs)} steps {verdicts['same']} the same" + "".join(f", {part}" for part in parts)
+    return f"of {counted(len(told.pairs), 'step')} {verdicts['same']} the same" + "".join(f", {part}" for part in parts)
 
 
 def _end(player: VCRPlayer) -> dict[str, object]:
@@ -83,6 +85,8 @@ def spent(total: Totals) -> str:
     if total.calls == 0:
         return "nothing on models"
     if total.unknown_cost == total.calls:
-        return f"an unknown sum ({total.calls} call{'' if total.calls == 1 else 's'})"
-    unknown = f" and {total.unknown_cost} of {total.calls} calls of unknown cost" if total.unknown_cost else ""
+        return f"an unknown sum ({counted(total.calls, 'call')})"
+    unknown = (
+        f" and {total.unknown_cost} of {counted(total.calls, 'call')} of unknown cost" if total.unknown_cost else ""
+    )
     return f"${total.cost_usd:.6f}{unknown}"

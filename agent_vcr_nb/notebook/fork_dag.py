@@ -21,6 +21,7 @@ from agent_vcr_nb.notebook.lanes import Lane, Lanes, fold, graph_of, lay_out
 from agent_vcr_nb.notebook.looks import OUTCOMES, UNKNOWN_OUTCOME, bare_layout, hover, plain, shortened
 from agent_vcr_nb.verbs.definition import Place
 from agent_vcr_nb.verbs.sessions import Dag
+from agent_vcr_nb.verbs.text import counted, edited
 
 LIMIT = 30
 """Sessions that are drawn; of more the rest is folded into one node, a click on which shows as many again."""
@@ -161,7 +162,9 @@ class ForkDAG(ChartView):
         lanes = self.lanes
         rows = max(2, len(lanes.shown) + bool(lanes.folded))
         longest = max([lane.ends_at for lane in lanes.shown], default=0)
-        layout.xaxis.dtick = 1 if longest <= 20 else None  # there is no half a frame
+        # There is no half a frame, and around a single one none at all.
+        layout.xaxis.update(dtick=1 if longest <= 20 else None, range=None if longest else [-0.5, 0.5])
+        layout.xaxis.autorange = longest > 0
         layout.annotations = _arrows(lanes)
         layout.height = 110 + LANE_PIXELS * rows
         layout.yaxis.update(
@@ -203,7 +206,7 @@ class ForkDAG(ChartView):
                 f'<td style="text-align: left;">{_fact(lane.info, self._sum(lane.info), named=False)}</td></tr>'
             )
         if self.lanes.folded:
-            rows.append(f"<tr><td>… {_count(self.lanes.folded, 'more session')}</td><td></td></tr>")
+            rows.append(f"<tr><td>… {counted(self.lanes.folded, 'more session')}</td><td></td></tr>")
         return f"<table>{''.join(rows)}</table>", shortened(text, COMPARED_CHARACTERS)
 
 
@@ -288,7 +291,7 @@ def _nodes(lanes: Lanes, sums: dict[str, Totals]) -> list[dict[str, Any]]:
         "marker.size": 18,
         "x": [0] * len(rest),
         "y": [-len(lanes.shown)] * len(rest),
-        "text": [f"  … {_count(number, 'more session')}" for number in rest],
+        "text": [f"  … {counted(number, 'more session')}" for number in rest],
         "hovertext": ["Click to show more of them"] * len(rest),
         "customdata": [["", 0]] * len(rest),
     }
@@ -321,36 +324,27 @@ def _label(lane: Lane, selected: str) -> str:
 
 def _hover(lane: Lane, total: Totals) -> str:
     info = lane.info
-    lines = [info.session_id, f"{info.outcome}, {_count(info.frames, 'frame')}, spent {spent(total)}"]
+    lines = [info.session_id, f"{info.outcome}, {counted(info.frames, 'frame')}, spent {spent(total)}"]
     if info.parent_session_id:
         lines.append(f"from {info.parent_session_id}, before frame {info.forked_from_frame}")
     if lane.through:
-        lines.append(f"{_count(lane.through, 'folded session')} between it and {lane.parent}")
+        lines.append(f"{counted(lane.through, 'folded session')} between it and {lane.parent}")
     return hover([*lines, *_edit(info), *([info.problem] if info.problem else [])])
 
 
 def _edit(info: SessionInfo) -> list[str]:
-    lines = [_operation(operation) for operation in info.edit]
+    lines = [shortened(edited(operation), 120) for operation in info.edit]
     return [*lines, f"“{info.reason}”"] if info.reason else lines
-
-
-def _operation(operation: dict[str, Any]) -> str:
-    value = f" = {operation['value']!r}" if "value" in operation else ""
-    return shortened(f"{operation.get('op')} {operation.get('path')}{value}", 120)
 
 
 def _fact(info: SessionInfo, total: Totals, *, named: bool = True) -> str:
     """Return a line on a session as HTML."""
-    parts = [f"{info.outcome}", _count(info.frames, "frame"), f"spent {spent(total)}"]
+    parts = [f"{info.outcome}", counted(info.frames, "frame"), f"spent {spent(total)}"]
     if info.parent_session_id:
         parts.append(f"from {info.parent_session_id} before frame {info.forked_from_frame}")
     text = " · ".join([*parts, *_edit(info), *([info.problem] if info.problem else [])])
     name = f"<strong>{escape(plain(info.session_id))}</strong> " if named else ""
     return name + escape(plain(text))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _without_colour(text: str) -> str:

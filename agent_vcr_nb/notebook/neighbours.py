@@ -7,6 +7,7 @@ from pathlib import Path
 from agent_vcr_nb.core.journal import session_path
 from agent_vcr_nb.core.lineage import SessionInfo, session_ids, session_info
 from agent_vcr_nb.core.player import VCRPlayer
+from agent_vcr_nb.verbs.text import counted
 
 OFFERED = 100
 """Sessions that are offered: the parent, then the newest."""
@@ -63,4 +64,4 @@ def _words(info: SessionInfo, session: str, parent: str | None) -> str:
         relation = [f"forked from it before frame {info.forked_from_frame}"]
     else:
         relation = []
-    return ", ".join([*relation, info.outcome, f"{info.frames} {'frame' if info.frames == 1 else 'frames'}"])
+    return ", ".join([*relation, info.outcome, counted(info.frames, "frame")])

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from agent_vcr_nb.core.errors import VCRError
 from agent_vcr_nb.notebook.edits import Patch
-from agent_vcr_nb.notebook.feed import FrameFeed, title_of
+from agent_vcr_nb.notebook.feed import FrameFeed, status_of, title_of
 from agent_vcr_nb.notebook.source import Source
 
 STRIP = 120
@@ -34,7 +34,9 @@ LOOKS = {
     "error": ("E", "#a3001b"),
 }
 UNKNOWN = ("?", "#737373")
-FAILED = "#a3001b"
+FAILED, CANCELLED = "#a3001b", "#7d4e9e"
+SIGNS = {"error": ("✕", FAILED), "cancelled": ("▼", CANCELLED)}
+"""How a frame ended that did not come to its end: a sign before its letter, and the colour of its cell."""
 
 
 class SavedView(NamedTuple):
@@ -63,7 +65,8 @@ def saved_view(feed: FrameFeed, frame: int, patch: Patch, css_class: str, parts:
     window = source.summaries(first, first + STRIP)
     errors = [_line(source.summaries(number, number + 1)[0]) for number in failed[:ERRORS]]
     if len(failed) > ERRORS:
-        errors.append(f"and {len(failed) - ERRORS} more failed frames")
+        more = len(failed) - ERRORS
+        errors.append(f"and {more} more failed frame{'' if more == 1 else 's'}")
     chosen = window[frame - first] if window else None
     state = _state(source, frame) if chosen else "no frames yet"
     heading = f"{source.session_id}: {_counted(count, 'frame')}, {len(failed)} failed"
@@ -111,13 +114,10 @@ def _html(
 
 def _cell(summary: dict[str, Any], is_chosen: bool) -> str:
     letter, colour = LOOKS.get(summary["type"], UNKNOWN)
-    failed = summary["status"] == "error"
-    sign = f"✕{letter}" if failed else letter
+    sign, colour = SIGNS.get(status_of(summary), ("", colour))
     border = "outline: 2px solid #000; outline-offset: 1px;" if is_chosen else ""
-    style = (
-        f"background-color: {FAILED if failed else colour}; color: #fff; padding: 2px 5px; margin-right: 2px; {border}"
-    )
-    return f'<span title="{escape(_cut(title_of(summary), NAME_CHARACTERS))}" style="{style}">{sign}</span> '
+    style = f"background-color: {colour}; color: #fff; padding: 2px 5px; margin-right: 2px; {border}"
+    return f'<span title="{escape(_cut(title_of(summary), NAME_CHARACTERS))}" style="{style}">{sign}{letter}</span> '
 
 
 def _text(
@@ -128,7 +128,7 @@ def _text(
     state: str,
     edit: list[str],
 ) -> str:
-    strip = "".join("✕" if s["status"] == "error" else LOOKS.get(s["type"], UNKNOWN)[0] for s in window)
+    strip = "".join(SIGNS.get(status_of(s), LOOKS.get(s["type"], UNKNOWN))[0] for s in window)
     lines = [heading, strip, *(f"✕ {line}" for line in errors)]
     if chosen:
         lines.append(f"state before {_line(chosen)}")

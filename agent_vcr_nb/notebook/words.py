@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 from IPython.display import display
 
 from agent_vcr_nb.core.edit import setting
@@ -17,6 +17,8 @@ from agent_vcr_nb.verbs.catalogue import WORKSPACE
 from agent_vcr_nb.verbs.definition import Argument, Option, Place, Result, Verb
 from agent_vcr_nb.verbs.frames import show
 from agent_vcr_nb.verbs.text import one_line
+from agent_vcr_nb.verbs.values import value_of
+from agent_vcr_nb.workspace.line import Rollback
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ class Words:
         at = Option("frame", "whose state; without it, the selected frame's", kind="number")
         return (
             Verb("debug", self.debug, "Show the debugger of the current session, as %vcr alone does.", "%vcr"),
-            Verb("record", self.record, "Record every step from here on.", "%vcr record my_run", (name,), (tag,)),
+            Verb("record", self.record, "Record every step from here on.", "%vcr record my_run", (name,), (tag, go_on)),
             Verb("stop", self.stop, "End the recording.", "%vcr stop"),
             Verb(
                 "cell",
@@ -113,13 +115,11 @@ class Words:
         display(self.desk.show_debugger())
         return Said("")
 
-    def record(self, place: Place, name: str | None = None, tag: Sequence[str] = ()) -> Result:
+    def record(self, place: Place, name: str | None = None, tag: Sequence[str] = (), **options: bool) -> Result:
         """Record from here on."""
-        session = self.desk.recordings.begin(name, tag)
+        session, was_there = self.desk.recordings.begin(name, tag, go_on=bool(options.get("continue")))
         self.desk.begin(session)
-        before = self.desk.recordings.frames_before
-        goes_on = f", on from the {before} frames that it has" if before else ""
-        return Said(f"recording {session}{goes_on}; %vcr shows it, %vcr stop ends it")
+        return Said(f"recording {session}{was_there}; %vcr shows it, %vcr stop ends it")
 
     def stop(self, place: Place) -> Result:
         """End the recording."""
@@ -138,7 +138,7 @@ class Words:
 
     def set(self, place: Place, path: str, value: Sequence[str], frame: int | None = None) -> Result:
         """Edit the state before a frame."""
-        given = value_of(value)
+        given = _value_of(path, value)
         if path.isdecimal() or self.desk.is_session(path):
             raise UsageError(
                 f"{path} is no key: %vcr set takes the key first, then the value, and the frame as an option, as in "
@@ -162,8 +162,10 @@ class Words:
             result = undo(place, session, workspace=workspace)
         except UsageError as error:
             raise UsageError(f"no edit of a state is pending here, and of files: {error}") from error
-        self.desk.rolled_back_at = None
-        return Said(f"undone: the last rollback of files\n{result.text()}")
+        again = isinstance(result.outcome, Rollback) and result.outcome.operation == "redo"
+        self.desk.rolled_back_at = time.monotonic() if again else None
+        what = "done again: the rollback of files that was undone" if again else "undone: the last rollback of files"
+        return Said(f"{what}\n{result.text()}")
 
     def findings(self, place: Place, directory: str | None = None) -> Result:
         """Check the code in a folder."""
@@ -177,14 +179,9 @@ class Words:
         return Said("\n".join([*lines, "%vcr WORD --help: the options of a word, with an example"]))
 
 
-def value_of(words: Sequence[str]) -> Any:
-    """Return the value that the words of a line say: JSON, or plain words as a string; raises UsageError."""
+def _value_of(path: str, words: Sequence[str]) -> Any:
+    """Return the value that the rest of a line says; raises UsageError."""
     text = " ".join(words)
     if text.startswith("--"):
         raise UsageError(f"no option {words[0]}; a value that begins with -- is written as JSON: '\"{text}\"'")
-    try:
-        return orjson.loads(text)
-    except ValueError as error:
-        if text[:1] in ("{", "[", '"'):
-            raise UsageError(f"{text} is no JSON ({error}). Put JSON in single quotes: '{{\"a\": 1}}'") from None
-        return text
+    return value_of(text, path)

@@ -6,8 +6,10 @@ import importlib
 import importlib.util
 import runpy
 import sys
+import threading
+import traceback
 import types
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -37,14 +39,15 @@ def find_agent(place: Place, named: str | None, recording: Recording, frame: int
         if command_at(recording, frame):
             return Script()
         known = ", ".join(agent_names(place.agents))
+        why = f"As far as is known, {place.unknown}" if place.unknown else "The recording does not tell"
         raise CannotResumeError(
-            f"{recording.session_id}: which agent is to run? The recording does not tell. Pass it with {HOW}"
+            f"{recording.session_id}: which agent is to run? {why}. Pass it with {HOW}"
             + (f". That may be here: {known}" if known else "")
         )
-    if named in place.agents:
-        return place.agents[named]
+    if ":" not in named and named.partition(".")[0] in place.agents:
+        return named_here(place.agents, named)
     module_name, colon, path = named.partition(":")
-    if not colon:
+    if not (colon and module_name and path):
         known = ", ".join(
             sorted(name for name, value in place.agents.items() if callable(value) and name[0] != "_")[:10]
         )
@@ -54,6 +57,19 @@ def find_agent(place: Place, named: str | None, recording: Recording, frame: int
         if not hasattr(found, name):
             raise UsageError(f"agent {named!r}: {module_name} has no {path!r}")
         found = getattr(found, name)
+    return found
+
+
+def named_here(names: Mapping[str, Any], named: str) -> Any:
+    """Return what a name of a notebook is, such as ``agent`` or ``bot.run``; raises UsageError where it is nothing."""
+    first, *rest = named.split(".")
+    if first not in names:
+        raise UsageError(f"agent {named!r}: {first} is not defined here")
+    found = names[first]
+    for name in rest:
+        if not hasattr(found, name):
+            raise UsageError(f"agent {named!r}: {first} is a {type(found).__name__} and has no {name!r}")
+        found, first = getattr(found, name), f"{first}.{name}"
     return found
 
 
@@ -85,10 +101,23 @@ def _module(name: str) -> Any:
         if name.endswith(".py"):
             return _from_file(Path(name))
         return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not name.startswith(error.name):
-            raise
-        raise UsageError(f"no module {name!r} here or on the path ({error})") from error
+    except UsageError:
+        raise
+    except (Exception, SystemExit) as error:
+        if isinstance(error, ModuleNotFoundError) and error.name is not None and name.startswith(error.name):
+            raise UsageError(f"no module {name!r} here or on the path ({error})") from error
+        raise CannotResumeError(f"the agent's module {name} cannot be imported: {_why(error)}") from error
+
+
+def _why(error: BaseException) -> str:
+    """Return what an import failed with, and where."""
+    if isinstance(error, SystemExit):
+        return f"it ends the program (sys.exit({error.code!r})); put that below if __name__ == '__main__'"
+    said = f"{type(error).__name__}: {error}"
+    if isinstance(error, SyntaxError):  # names its place itself
+        return said
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{said} ({where.filename}, line {where.lineno})"
 
 
 def _from_file(path: Path) -> Any:
@@ -109,7 +138,7 @@ class Script:
 
     def __vcr_replay__(self, tape: Tape) -> Iterator[Callable[[], Any]]:
         """Yield what runs the program again, once for each time that it was recorded."""
-        for began in (0, *(int(line["frames"]) for line in tape.recording.others(RUN))):
+        for began in (0, *(int(line["frames"]) for line in tape.lines(RUN))):
             if began < len(tape.heads):
                 yield partial(_run_to_its_end, _command(tape, began))
 
@@ -128,11 +157,13 @@ class ProgramError(Exception):
 
 def _run_to_its_end(command: Sequence[str]) -> None:
     """Run a program again; one that exits with an error has failed, as an agent fails that raises."""
+    running = set(threading.enumerate())
     try:
         run_script(command)
     except SystemExit as end:
         if end.code not in (None, 0):
             raise ProgramError(f"the program exited with {end.code}") from None
+    wait_for_threads(running)
 
 
 def _command(tape: Tape, frame: int) -> list[str]:
@@ -151,9 +182,9 @@ def _command(tape: Tape, frame: int) -> list[str]:
 
 def _run_of(tape: Tape, target: int) -> int:
     """Return the frame with which the run of the program began that `target` is of: a session may hold several."""
-    ends = [int(end["frames"]) for end in tape.recording.others("end") if isinstance(end.get("frames"), int)]
-    ends += [int(line["frames"]) for line in tape.recording.others(RUN)]
-    return max((frames for frames in ends if frames <= target), default=0)
+    ends = [int(end["frames"]) for end in tape.lines("end") if isinstance(end.get("frames"), int)]
+    ends += [int(line["frames"]) for line in tape.lines(RUN)]
+    return max((frames for frames in ends if frames <= target), default=tape.first)
 
 
 def run_script(command: Sequence[str]) -> None:
@@ -165,6 +196,15 @@ def run_script(command: Sequence[str]) -> None:
             runpy.run_module(program, run_name="__main__", alter_sys=True)
         else:
             runpy.run_path(program, run_name="__main__")
+
+
+def wait_for_threads(running: Collection[threading.Thread]) -> None:
+    """Wait for the threads that a program has started, as Python does at its end; those `running` before are not its.
+
+    Their steps belong to the run.
+    """
+    while mine := [one for one in threading.enumerate() if one not in running and not one.daemon]:
+        mine[0].join()
 
 
 @contextmanager

@@ -7,7 +7,11 @@ from agent_vcr_nb.verbs.definition import Argument, Option, Verb, load_verb
 _SESSION = Argument("session", "session")
 _FRAME = Argument("frame", "number")
 _EDIT = (
-    Option("set", "KEY=JSON, or /json/pointer=JSON: sets it in the input state of the frame", many=True),
+    Option(
+        "set",
+        "KEY=VALUE, or /json/pointer=VALUE: sets it in the input state of the frame; JSON, or text as it stands",
+        many=True,
+    ),
     Option("patch", "file with an RFC 6902 patch of the input state", kind="path"),
     Option("reason", "why; kept with the fork"),
     Option("new-id", "id of the new session"),
@@ -28,6 +32,7 @@ VERBS: tuple[Verb, ...] = (
         (Argument("command", "words", many=True),),
         (Option("session", "id of the session", short="s"), Option("tag", "tag of the session", many=True)),
         notebook=False,
+        beside_a_program=True,
     ),
     Verb("ls", load_verb("sessions", "ls"), "List the sessions, the newest first.", "vcr ls --json"),
     Verb(
@@ -91,7 +96,7 @@ VERBS: tuple[Verb, ...] = (
             *_EDIT,
             _AGENT,
             Option("mode", "what runs from the frame on", choices=("fork", "replay", "mock"), default="fork"),
-            Option("mock", "STEP=JSON: the step is not run and returns this", many=True),
+            Option("mock", "STEP=VALUE: the step is not run and returns this; JSON, or text as it stands", many=True),
             Option("skip", "a step that is not run and returns what was recorded", many=True),
             Option("files", "bring the files of the workspace back to the frame first", flag=True),
             _VOLATILE,
@@ -146,13 +151,18 @@ VERBS: tuple[Verb, ...] = (
     ),
     Verb(
         "export",
-        load_verb("sessions", "export"),
-        "Write a session with every state in full.",
+        load_verb("exporting", "export"),
+        "Write a session for other programs, with every state in full.",
         "vcr export my_run --to my_run.json",
         (_SESSION,),
         (
             Option("to", "file to write; without it, the terminal", kind="path"),
-            Option("form", "one JSON document, or lines of execution/v1", choices=("json", "jsonl"), default="json"),
+            Option(
+                "form",
+                "one JSON document; lines that vcr and ai-agent-vcr open; or a trace of OpenTelemetry (OTLP)",
+                choices=("json", "jsonl", "otlp"),
+                default="json",
+            ),
         ),
     ),
     Verb(
@@ -178,15 +188,16 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         "changes",
         load_verb("files", "changes"),
-        "Show what changed in the files between two savepoints, or since the one before.",
-        "vcr changes 3 5",
-        (Argument("first", "number"), Argument("second", "number", required=False)),
+        "Show what changed in the files between two savepoints, or since the one before. With a session first, "
+        "the numbers are its frames: what a frame wrote, or what lies between two.",
+        "vcr changes my_run 3 5",
+        (Argument("first"), Argument("second", required=False), Argument("third", required=False)),
         (WORKSPACE,),
     ),
     Verb(
         "undo",
         load_verb("files", "undo"),
-        "Take back the last rollback of files.",
+        "Take back the last rollback of files; a second one does what was undone again.",
         "vcr undo my_run",
         (Argument("session", "session", required=False),),
         (WORKSPACE,),

@@ -117,6 +117,7 @@ def check(
     for player in (golden, run):
         _check_whole(player)
     pairs = align(golden.recording, run.recording, ignore=ignore)
+    _check_readable(pairs)
     if all(pair.a is None or pair.b is None for pair in pairs):
         raise CannotCompareError(
             f"{golden.session_id} and {run.session_id} share no step: they are runs of different agents, "
@@ -137,6 +138,13 @@ def _check_whole(player: VCRPlayer) -> None:
             raise CannotCompareError(f"{player.session_id} frame {number} is damaged: `vcr verify` tells more")
         if status == Status.RUNNING:
             raise CannotCompareError(f"{player.session_id} frame {number} has not ended: it runs, or it was killed")
+
+
+def _check_readable(pairs: list[FramePair]) -> None:
+    """Raise CannotCompareError where the state of a step cannot be read."""
+    for pair in pairs:
+        if pair.verdict == "damaged":
+            raise CannotCompareError(f"{_in_words(pair)}: `vcr verify` tells more")
 
 
 def _new_errors(pairs: list[FramePair], run: VCRPlayer) -> list[dict[str, Any]]:

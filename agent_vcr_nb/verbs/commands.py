@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent_vcr_nb.verbs.definition import Argument, Option, Verb
+
+_NEGATIVE = re.compile(r"-[0-9]+")
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -19,7 +22,7 @@ def command_of(verb: Verb, act: Callable[..., Any]) -> click.Command:
     """Return the click command of a verb: it calls ``act(verb, **words)``."""
     parameters: list[click.Parameter] = [_argument(argument) for argument in verb.arguments]
     parameters += [_option(option) for option in verb.options]
-    return click.Command(
+    return _Command(
         verb.name,
         params=parameters,
         callback=lambda **words: act(verb, **words),
@@ -31,6 +34,18 @@ def command_of(verb: Verb, act: Callable[..., Any]) -> click.Command:
             "ignore_unknown_options": any(argument.kind in ("value", "expression") for argument in verb.arguments),
         },
     )
+
+
+class _Command(click.Command):
+    """Takes a negative number for a wrong frame, not for an option; unless a value may begin with a dash."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the words of a command; raises click.UsageError."""
+        words = args[: args.index("--") if "--" in args else len(args)]
+        below = next((word for word in words if _NEGATIVE.fullmatch(word)), None)
+        if below is not None and not ctx.ignore_unknown_options:
+            raise click.UsageError(f"{below}: numbers begin at 0 here", ctx)
+        return super().parse_args(ctx, args)
 
 
 def _argument(argument: Argument) -> click.Argument:

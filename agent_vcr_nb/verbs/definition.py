@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
-from agent_vcr_nb.core.errors import UsageError
+from agent_vcr_nb.core.errors import RecordingError, UsageError
 from agent_vcr_nb.core.lineage import find_session
 from agent_vcr_nb.core.player import VCRPlayer
 
@@ -40,6 +40,8 @@ class Place:
     """Names that ``--agent`` may be, beside ``module:name``: those of the notebook."""
     agent: Any = None
     """The agent of the current session, where it is alive in this process."""
+    unknown: str = ""
+    """Why `agent` is None, for a user to act on; empty where nothing is known of it."""
     patch: Callable[[str, int], Sequence[Mapping[str, Any]]] | None = None
     """Gives the patch that was made in a widget for (session, frame)."""
     recorder: Callable[[Path], VCRRecorder] | None = None
@@ -57,8 +59,12 @@ class Place:
         return find_session(name, self.directory)
 
     def player(self, session: str | None) -> VCRPlayer:
-        """Open the session named, or the current one."""
-        return VCRPlayer.load(self.path(session))
+        """Open the session named, or the current one; raises RecordingError for a file that holds none."""
+        player = VCRPlayer.load(self.path(session))
+        flaw = player.recording.flaw()
+        if flaw is not None:
+            raise RecordingError(f"{player.recording.path}: {flaw}. Remove it, or restore it from a copy")
+        return player
 
 
 Kind: TypeAlias = Literal["session", "text", "number", "path", "choice", "words", "value", "expression"]
@@ -108,6 +114,8 @@ class Verb:
     options: tuple[Option, ...] = ()
     notebook: bool = True
     """False for a verb of the command line only."""
+    beside_a_program: bool = False
+    """True where the output is a program's own, so that what the verb says goes to the error output."""
 
 
 def load_verb(module: str, name: str) -> Callable[..., Result]:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
 from typing import Any, TypeAlias
 
+from agent_vcr_nb.core.journal import session_path
 from agent_vcr_nb.core.recorder import VCRRecorder
 from agent_vcr_nb.core.steps import choosing
 from agent_vcr_nb.integrations.functions import annotate, step
@@ -73,6 +80,7 @@ def build_agent(model: ScriptedModel) -> Callable[[State], State]:
 class DemoShown:
     """What the demo did."""
 
+    directory: Path
     session_id: str
     resumed: ResumedRun
     first_calls: tuple[str, ...]
@@ -90,9 +98,12 @@ class DemoShown:
 
     def text(self) -> str:
         """Return how to go on."""
+        files = " and ".join(f"{self.directory / name}.vcr" for name in (self.session_id, self.resumed.session_id))
+        # In an environment that is not activated the shell does not find it.
+        vcr = "vcr" if shutil.which("vcr") else os.path.relpath(Path(sys.executable).with_name("vcr"))
         return (
-            f"\nThe sessions are plain JSON lines: {self.session_id}.vcr and {self.resumed.session_id}.vcr\n"
-            f"Look around:    vcr show {self.session_id} 7    vcr when {self.session_id} database\n"
+            f"\nThe sessions are plain JSON lines: {files}\n"
+            f"Look around:    {vcr} show {self.session_id} {FAILS_AT}    {vcr} when {self.session_id} database\n"
             "In JupyterLab:  make lab, then open notebooks/01_change_the_past.ipynb"
         )
 
@@ -107,7 +118,8 @@ def demo(place: Place) -> DemoShown:
     model = ScriptedModel()
     agent = build_agent(model)
     recorder = VCRRecorder(place.directory)
-    session = recorder.start_session(_free_id(place)).session_id
+    session = _free_id(place)
+    recorder.start_session(session)
     try:
         with choosing(recorder):
             agent({"task": "build a todo app", "database": "mongodb", "approved": ["sqlite", "postgres"]})
@@ -133,11 +145,14 @@ def demo(place: Place) -> DemoShown:
     say("5. The fork knows where it comes from", dag(place, session).text())
     say("6. Where the two runs part", diff(place, session, resumed.session_id).text())
     say("7. What the fork cost, and what the recording saved", ledger(place, resumed.session_id).text())
-    return DemoShown(session, resumed, first_calls, second_calls)
+    return DemoShown(place.directory, session, resumed, first_calls, second_calls)
 
 
 def _free_id(place: Place) -> str:
-    number = 1
-    while (place.directory / f"demo-{number}.vcr").exists():
-        number += 1
-    return f"demo-{number}"
+    """Return an id that nobody has, and take it: another demo may begin at this moment."""
+    place.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for number in count(1):
+        with contextlib.suppress(FileExistsError):
+            session_path(place.directory, f"demo-{number}").touch(mode=0o600, exist_ok=False)
+            return f"demo-{number}"
+    raise AssertionError("count has no end")

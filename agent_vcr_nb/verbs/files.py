@@ -93,14 +93,46 @@ def savepoints(place: Place, session: str | None = None, *, workspace: str | Non
     return Savepoints(acid.path, tuple(one for one in found if session is None or one.session == session))
 
 
-def changes(place: Place, first: int, second: int | None = None, *, workspace: str | None = None) -> FilesResult:
-    """Show what changed in the files between two savepoints; with one, since the one before it."""
+def changes(
+    place: Place, first: str, second: str | None = None, third: str | None = None, *, workspace: str | None = None
+) -> FilesResult:
+    """Show what changed in the files between two savepoints; with one, since the one before it.
+
+    With a session first, the numbers are frames: from before the one to before the other; of one alone, what was there
+    before it ran against the next savepoint. Raises UsageError for a frame without a savepoint.
+    """
+    if not first.isdecimal():
+        acid = _workspace(place, first, workspace)
+        return FilesResult(acid.path, acid.changes(*_around(acid, first, second, third)))
+    if third is not None:
+        raise UsageError(f"changes takes two savepoints, or a session and two frames: {first} is no session")
     acid = _workspace(place, None, workspace)
-    return FilesResult(acid.path, acid.changes(first, second))
+    return FilesResult(acid.path, acid.changes(int(first), None if second is None else _number(second)))
+
+
+def _around(acid: ACIDWorkspace, session: str, first: str | None, second: str | None) -> tuple[int, int]:
+    """Return the savepoints before two frames; of one frame, the one before it and the one that follows."""
+    if first is None:
+        raise UsageError(f"which frame? changes {session} 3 shows what frame 3 wrote, changes {session} 3 7 more")
+    ties = next(ties for root, ties in _stores() if root == acid.workspace)
+    begin = ties.need(session, _number(first))
+    if second is not None:
+        return begin, ties.need(session, _number(second))
+    following = ties.savepoint(session, _number(first) + 1)
+    later = [one.number for one in acid.savepoints() if one.number > begin]
+    if following is None and not later:
+        raise UsageError(f"no savepoint follows frame {first} of {session}: what it wrote can only be seen on disk")
+    return begin, later[0] if following is None else following
+
+
+def _number(word: str) -> int:
+    if not word.isdecimal():
+        raise UsageError(f"{word!r} is no number: changes takes savepoints (3 5), or frames of a session (my_run 3 5)")
+    return int(word)
 
 
 def undo(place: Place, session: str | None = None, *, workspace: str | None = None) -> FilesResult:
-    """Take back the last rollback or commit; a second undo takes back the first."""
+    """Take back the last rollback or commit; a second undo takes back the first, and its result says so."""
     acid = _workspace(place, session, workspace)
     with acid.visit():
         return FilesResult(acid.path, acid.undo())

@@ -15,10 +15,11 @@ from agent_vcr_nb.core.lineage import sessions
 from agent_vcr_nb.core.payload import frame_payload, frame_summary, session_payload
 from agent_vcr_nb.core.player import VCRPlayer
 from agent_vcr_nb.core.query import Change, deep_changes
-from agent_vcr_nb.core.resume import can_resume
 from agent_vcr_nb.core.tape import Tape
 from agent_vcr_nb.verbs.definition import Place
 from agent_vcr_nb.verbs.text import (
+    counted,
+    json_text,
     milliseconds,
     one_line,
     outcome,
@@ -27,6 +28,9 @@ from agent_vcr_nb.verbs.text import (
     provenance,
     table,
 )
+
+MOST_KEYS = 20
+"""Keys of a state that an error lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ class Timeline:
             for f in self.frames
         ]
         session = self.session
-        title = f"{session['session_id']}: {session['frames']} frames"
+        title = f"{session['session_id']}: {counted(session['frames'], 'frame')}"
         if session["parent_session_id"]:
             title += f", forked from {session['parent_session_id']} before frame {session['forked_from_frame']}"
         return title + "\n" + table(rows, ("frame", "step", "type", "status", "time", "tokens", "", "error"))
@@ -102,8 +106,10 @@ def show(place: Place, session: str | None = None, frame: int | None = None) -> 
     """Show a session's frames, or one frame with its input and what it changed."""
     player = place.player(session)
     if frame is not None:
+        from agent_vcr_nb.core.resume import can_resume  # brings asyncio, which a list does not need
+
         player.recording.place(frame)
-        resumable, reason = can_resume(Tape(player.recording), frame)
+        resumable, reason = can_resume(Tape(player.recording, frame), frame)
         return FrameShown(frame_payload(player, frame), resumable, reason)
     return Timeline(session_payload(player), [frame_summary(player, n) for n in range(len(player))])
 
@@ -133,10 +139,28 @@ def state(place: Place, session: str | None, frame: int, *, output: bool = False
     try:
         return StateShown(lookup(tree, pointer) if pointer else tree)
     except (KeyError, IndexError, ValueError, TypeError):
-        keys = ", ".join(tree) if isinstance(tree, dict) else ""
         raise UsageError(
-            f"{player.session_id} frame {frame}: nothing at {pointer}; the {side} state has: {keys}"
+            f"{player.session_id} frame {frame}: nothing at {pointer}; {_there(tree, pointer, side)}"
         ) from None
+
+
+def _there(tree: Json, pointer: str, side: str) -> str:
+    """Return what stands at the last place on the way to `pointer` that there is."""
+    place = pointer
+    while place:
+        place = place.rpartition("/")[0]
+        try:
+            found = lookup(tree, place) if place else tree
+        except (KeyError, IndexError, ValueError, TypeError):
+            continue
+        where = place or f"the {side} state"
+        if isinstance(found, dict):
+            more = f" and {len(found) - MOST_KEYS} more" if len(found) > MOST_KEYS else ""
+            return f"{where} has: {', '.join(list(found)[:MOST_KEYS]) or 'no keys'}{more}"
+        if isinstance(found, list):
+            return f"{where} is a list of {counted(len(found), 'item')}"
+        return f"{where} is {one_line(found, 40)}"
+    return f"the {side} state is {one_line(tree, 40)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +198,13 @@ class RunDiff:
 
     @property
     def exit_code(self) -> int:
-        """1 when any step differs."""
-        return 1 if self.first else 0
+        """1 when any step differs; 3 when none does and some cannot be compared."""
+        return 1 if self.first else 3 if self.damaged else 0
+
+    @property
+    def damaged(self) -> int:
+        """How many steps cannot be read in one of the runs."""
+        return sum(pair.verdict == "damaged" for pair in self.pairs)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the pairs and the first that differs."""
@@ -183,13 +212,14 @@ class RunDiff:
             "a": self.a,
             "b": self.b,
             "first_divergence": self.first.to_dict() if self.first else None,
+            "damaged": self.damaged,
             "pairs": [pair.to_dict() for pair in self.pairs],
         }
 
     def text(self) -> str:
         """Return the first divergence, and a line a step."""
-        if self.first is None:
-            return f"{self.a} and {self.b}: the same in all {len(self.pairs)} steps"
+        if self.first is None and not self.damaged:
+            return f"{self.a} and {self.b}: the same in {counted(len(self.pairs), 'step')}"
         rows = [
             (
                 "" if p.a is None else str(p.a),
@@ -200,16 +230,27 @@ class RunDiff:
             )
             for p in self.pairs
         ]
-        where = f"{self.a} and {self.b}: first divergence: {self.first.key} ({SAID[self.first.verdict]})"
-        return "\n".join([where, table(rows, (f"{self.a}"[:24], f"{self.b}"[:24], "step", "", "where"))])
+        where = "the same as far as they can be compared"
+        if self.first is not None:
+            where = f"first divergence: {self.first.key} ({SAID[self.first.verdict]})"
+        unknown = f"; {counted(self.damaged, 'step')} cannot be read in one of them, see vcr verify" * bool(
+            self.damaged
+        )
+        return "\n".join(
+            [
+                f"{self.a} and {self.b}: {where}{unknown}",
+                table(rows, (f"{self.a}"[:24], f"{self.b}"[:24], "step", "", "where")),
+            ]
+        )
 
 
 SAID = {
     "input": "it was given another input",
     "output": "same input, another output",
-    "outcome": "it failed in one of them",
+    "outcome": "it did not end in the same way",
     "only_a": "only in the first run",
     "only_b": "only in the second run",
+    "damaged": "it cannot be read in one of them",
 }
 _VERDICT = {
     "same": "=",
@@ -218,13 +259,14 @@ _VERDICT = {
     "outcome": paint("outcome differs", "red"),
     "only_a": paint("only in first", "red"),
     "only_b": paint("only in second", "green"),
+    "damaged": paint("damaged", "red"),
 }
 
 
 def first_change(pair: FramePair) -> str:
     """Return the first place at which a step differs, in words; empty where none is told."""
     if not pair.changes:
-        return ""
+        return " → ".join(pair.outcomes)
     change = pair.changes[0]
     more = f" (+{len(pair.changes) - 1} more)" if len(pair.changes) > 1 else ""
     before, after = one_line(change.get("before"), 30), one_line(change.get("value"), 30)
@@ -329,6 +371,6 @@ def changes_text(changes: list[dict[str, Any]]) -> str:
 
 def _pretty(tree: Json) -> str:
     try:
-        return printable(orjson.dumps(tree, option=orjson.OPT_INDENT_2).decode())
+        return json_text(orjson.dumps(tree, option=orjson.OPT_INDENT_2))
     except TypeError as error:  # deeper than the encoder goes
         raise RecordingError(f"the state cannot be shown: {error}") from error

@@ -28,7 +28,9 @@ from agent_vcr_nb.integrations.importers import (
     what_it_looks_like,
 )
 from agent_vcr_nb.integrations.importers.common import Remarks, clean_name, session_id_of, showable
+from agent_vcr_nb.verbs.alone import alone_in
 from agent_vcr_nb.verbs.definition import Place
+from agent_vcr_nb.verbs.text import counted
 
 WHY_NOT_RESUMABLE = "it was imported: to look at, compare and query, without an agent that could go on"
 MAX_HEADER_BYTES = 64 << 10
@@ -37,8 +39,8 @@ MAX_TAGS = 20
 MAX_TAG = 100
 _TAIL_BYTES = 4096
 """The line that ends a session is shorter."""
-MAX_COMPARED_BYTES = 4 << 30
-"""States of one session together, as JSON: some thousand turns of a chat, some minutes of work at most."""
+MAX_COMPARED_BYTES = 64 << 30
+"""States of one session together, as JSON: ten thousand turns of a chat, some minutes of work at most."""
 _MEASURED_EVERY = 50
 MAX_SIBLINGS = 1000
 """Sessions of one name; more are taken for a mistake."""
@@ -91,7 +93,7 @@ class FileReport:
         yield shown if self.skipped is None else f"{self.path}: nothing imported: {self.skipped}"
         for session in self.sessions:
             had = ": imported before, nothing written (replace=True, --force: write it anew)" if session.existed else ""
-            yield f"  {session.session_id}: {session.frames} frames{had}"
+            yield f"  {session.session_id}: {counted(session.frames, 'frame')}{had}"
             yield from (f"    left out: {remark}" for remark in session.left_out)
         yield from (f"  damaged: {problem}" for problem in self.problems)
         if self.problems and self.sessions:
@@ -129,7 +131,7 @@ class ImportReport:
         lines = [line for file in self.files for line in file.lines()]
         new = [session for session in self.sessions if not session.existed]
         frames = sum(session.frames for session in new)
-        lines.append(f"{len(new)} sessions with {frames} frames written to {self.directory}")
+        lines.append(f"{counted(len(new), 'session')} with {counted(frames, 'frame')} written to {self.directory}")
         if self.sessions:
             lines.append(f"frames that can be resumed: none; {WHY_NOT_RESUMABLE}")
         return "\n".join(_printable(line) for line in lines)
@@ -156,15 +158,14 @@ def import_recordings(
         check_session_id(session_id)
         if len(paths) != 1 or Path(paths[0]).is_dir():
             raise UsageError("a session id names the session of one file: give one file, or no id")
-    importing = _Import(Path(directory), format, session_id, replace)
     for path in map(Path, paths):
-        if path.is_dir():
-            for file in _files_in(path):
-                importing.file(file, named=False)
-        elif path.is_file():
-            importing.file(path, named=True)
-        else:
+        if not path.is_dir() and not path.is_file():
             raise UsageError(f"{path}: {'no regular file' if path.exists() else 'no such file or folder'}")
+    importing = _Import(Path(directory), format, session_id, replace)
+    with alone_in(Path(directory)):
+        for path in map(Path, paths):
+            for file in _files_in(path) if path.is_dir() else [path]:
+                importing.file(file, named=file is path)
     report = ImportReport(str(directory), tuple(importing.reports))
     if report.errors and not report.sessions:
         raise ImportFormatError("\n".join(str(error) for error in report.errors))
@@ -188,7 +189,8 @@ def import_files(
 def _error_of(file: FileReport) -> ImportFormatError:
     shown = "; ".join(line for line in file.problems[:3])
     more = f" (and {len(file.problems) - 3} more)" if len(file.problems) > 3 else ""
-    kept = f". {sum(session.frames for session in file.sessions)} frames were readable" if file.sessions else ""
+    frames = sum(session.frames for session in file.sessions)
+    kept = f". {counted(frames, 'frame')} could be read" if file.sessions else ""
     return ImportFormatError(f"{file.path}: {shown}{more}{kept}")
 
 

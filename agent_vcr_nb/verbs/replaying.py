@@ -52,9 +52,9 @@ class ReplayedRun:
         money = f"${saved.cost_usd:.6f}".rstrip("0").rstrip(".")
         lines = [
             f"{self.session_id}: replayed, {counted(len(self.served), 'step')} served from the recording, 0 executed",
-            f"  saved: {money} and {saved.tokens:,} tokens in {counted(saved.calls, 'model call')}"
+            f"  saved: {money} and {counted(saved.tokens, 'token')} in {counted(saved.calls, 'model call')}"
             + (f" ({saved.unknown_cost} of unknown cost)" if saved.unknown_cost else ""),
-            f"  time: {milliseconds(self.replay_ms)} instead of {milliseconds(self.recorded_ms)}",
+            f"  time: {self._time()}",
         ]
         if self.error:
             lines.append(f"  {outcome('error')} as recorded: {printable(self.error)}")
@@ -63,6 +63,12 @@ class ReplayedRun:
         if self.error is None and self.result is not None:
             lines.append(f"  result: {one_line(self.result, 200)}")
         return "\n".join(lines)
+
+    def _time(self) -> str:
+        """Return how long it took; beside steps that took next to nothing, starting the agent is what takes time."""
+        if self.replay_ms < self.recorded_ms:
+            return f"{milliseconds(self.replay_ms)} instead of {milliseconds(self.recorded_ms)}"
+        return f"{milliseconds(self.replay_ms)}; the steps themselves had taken {milliseconds(self.recorded_ms)}"
 
 
 def replay_run(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,13 @@ from agent_vcr_nb.core.resume import ResumeConfig, can_resume, resume
 from agent_vcr_nb.core.steps import choosing
 from agent_vcr_nb.core.tape import Tape
 from agent_vcr_nb.integrations.installing import install, uninstall
-from agent_vcr_nb.verbs.agents import find_agent, run_script, script_of
+from agent_vcr_nb.verbs.agents import find_agent, run_script, script_of, wait_for_threads
 from agent_vcr_nb.verbs.definition import Place
-from agent_vcr_nb.verbs.text import counted, one_line, outcome, paint, printable
+from agent_vcr_nb.verbs.text import counted, edited, one_line, outcome, paint, printable
+from agent_vcr_nb.verbs.values import pair_of
+
+INTERRUPTED = 130
+"""Exit code of a program that Ctrl-C ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,7 @@ class RecordedRun:
         lost = paint(f", {self.lost} could not be stored", "red") if self.lost else ""
         hint = "" if self.frames else ". No step was seen: decorate the agent's functions with @agent_vcr_nb.step"
         added = " (added to the session that was there)" if self.went_on else ""
-        return f"recorded {self.session_id}: {self.frames} frames{added}{lost}{hint}"
+        return f"recorded {self.session_id}: {counted(self.frames, 'frame')}{added}{lost}{hint}"
 
 
 def record(place: Place, command: Sequence[str], *, session: str | None = None, tag: Sequence[str] = ()) -> RecordedRun:
@@ -64,24 +69,34 @@ def record(place: Place, command: Sequence[str], *, session: str | None = None, 
     went_on = session is not None and session_path(place.directory, session).exists()
     started = recorder.start_session(session, metadata={"command": command_kept}, tags=list(tag))
     if went_on:
-        recorder.note(RUN, {"frames": len(Recording(place.path(started.session_id))), "command": command_kept})
+        recorder.note(RUN, {"frames": recorder.next_number, "command": command_kept})
+    running = set(threading.enumerate())
     code = 0
     try:
-        with choosing(recorder):
-            run_script(script)
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
-        if isinstance(end.code, str) and place.complain:
-            place.complain(end.code)
-    except Exception as error:
-        code = 1
-        if place.complain:
-            place.complain(_traceback(error))
+        code = _exit_code_of(script, recorder, place.complain or (lambda _text: None))
+        wait_for_threads(running)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
     finally:
         recorder.close()
         uninstall()
     path = place.path(started.session_id)
     return RecordedRun(started.session_id, str(path), len(Recording(path)), recorder.lost, code, went_on)
+
+
+def _exit_code_of(script: Sequence[str], recorder: VCRRecorder, complain: Callable[[str], None]) -> int:
+    """Run a program and return the exit code that Python would end with; what it raised is shown."""
+    try:
+        with choosing(recorder):
+            run_script(script)
+    except SystemExit as end:
+        if isinstance(end.code, str):
+            complain(end.code)
+        return end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+    except BaseException as error:  # the program's, so what it had recorded is told all the same
+        complain(_traceback(error))
+        return INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1
+    return 0
 
 
 def _traceback(error: BaseException) -> str:
@@ -124,9 +139,7 @@ class ResumedRun:
     def text(self) -> str:
         """Return what was served, what ran, and how it ended."""
         lines = [f"{paint(self.session_id, 'bold')}: forked from {self.parent} before frame {self.frame}"]
-        lines += [
-            f"  {paint('edit', 'magenta')} {op.get('path')} = {one_line(op.get('value'), 80)}" for op in self.edit
-        ]
+        lines += [f"  {paint('edit', 'magenta')} {edited(operation)}" for operation in self.edit]
         if self.files:
             lines += ["  files:", *(f"    {line}" for line in self.files.split("\n"))]
         lines.append(
@@ -172,10 +185,10 @@ def resume_run(
 
     With `files` the files of the session's workspace are first brought back to that frame (`vcr undo` takes it back).
     """
-    recording = Recording(place.path(session))
+    recording = place.player(session).recording
     recording.place(frame)
     overrides, operations = _edit(place, recording, frame, set, patch)
-    mocks = dict(_pair(word, "mock") for word in mock)
+    mocks = dict(pair_of(word, "mock") for word in mock)
     config = ResumeConfig(
         frame,
         new_session_id=new_id,
@@ -188,7 +201,7 @@ def resume_run(
         volatile=volatile,
     )
     install()
-    allowed, why = can_resume(Tape(recording), frame)
+    allowed, why = can_resume(Tape(recording, frame), frame)
     if not allowed:
         raise CannotResumeError(f"{recording.session_id} frame {frame} cannot be resumed: {why}")
     runner = find_agent(place, agent, recording, frame)
@@ -239,6 +252,8 @@ class Forked:
     session_id: str
     parent: str
     frame: int
+    pending: int
+    """Number in the new session of the step that has not run; another one where the parent had several processes."""
     edit: list[dict[str, Any]]
     exit_code: int = 0
 
@@ -249,10 +264,8 @@ class Forked:
     def text(self) -> str:
         """Return what was made and how to run it."""
         lines = [f"{paint(self.session_id, 'bold')}: forked from {self.parent} before frame {self.frame}, not run"]
-        lines += [
-            f"  {paint('edit', 'magenta')} {op.get('path')} = {one_line(op.get('value'), 80)}" for op in self.edit
-        ]
-        lines.append(f"  run it with: vcr resume {self.session_id} {self.frame}")
+        lines += [f"  {paint('edit', 'magenta')} {edited(operation)}" for operation in self.edit]
+        lines.append(f"  run it with: vcr resume {self.session_id} {self.pending}")
         return "\n".join(lines)
 
 
@@ -267,15 +280,15 @@ def fork(
     new_id: str | None = None,
 ) -> Forked:
     """Make a session that starts before a frame, with its state edited, and run nothing."""
-    recording = Recording(place.path(session))
+    recording = place.player(session).recording
     overrides, operations = _edit(place, recording, frame, set, patch)
     child = fork_recording(
         recording.path, frame, new_id, overrides=overrides, patch=operations, reason=reason, pending=True
     )
-    session_made = child.get_session()
+    session_made, pending = child.get_session(), child.next_number - 1
     child.close()
     edit = session_made.edit if session_made else []
-    return Forked(session_made.session_id if session_made else "", recording.session_id, frame, edit)
+    return Forked(session_made.session_id if session_made else "", recording.session_id, frame, pending, edit)
 
 
 def _edit(
@@ -290,7 +303,7 @@ def _edit(
         operations += _patch_from(Path(patch_file))
     tree = recording.state(frame, "input") if assignments else None
     for word in assignments:
-        target, value = _pair(word, "set")
+        target, value = pair_of(word, "set")
         # A patch is applied after the overrides: where there is one, what the user says last joins it.
         if target.startswith("/") or operations:
             operations.append(setting(tree, target, value))
@@ -311,16 +324,3 @@ def _patch_from(path: Path) -> list[dict[str, Any]]:
             f'--patch {path}: expected a JSON Patch, such as [{{"op": "replace", "path": "/plan", "value": 1}}]'
         )
     return operations
-
-
-def _pair(word: str, option: str) -> tuple[str, Json]:
-    """Return (name, value) of ``name=JSON``; raises UsageError that shows how to write a string."""
-    name, equals, text = word.partition("=")
-    if not equals or not name:
-        raise UsageError(f"--{option} {word!r}: expected NAME=JSON, such as --{option} plan='\"use FastAPI\"'")
-    try:
-        return name, orjson.loads(text)
-    except ValueError:
-        raise UsageError(
-            f"--{option} {name}: {text!r} is no JSON. A string needs its quotes: --{option} {name}='\"{text}\"'"
-        ) from None

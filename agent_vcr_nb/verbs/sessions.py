@@ -1,4 +1,4 @@
-"""Verbs about whole sessions: list them, check them, their forks, their ledger, and take one out as JSON."""
+"""Verbs about whole sessions: list them, check them, their forks, their ledger."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
-
+from agent_vcr_nb.core.errors import RecordingError, UsageError
+from agent_vcr_nb.core.journal import SUFFIX
 from agent_vcr_nb.core.ledger import CostLedger, Totals
 from agent_vcr_nb.core.lineage import Branch, SessionInfo, lineage, sessions
-from agent_vcr_nb.core.payload import frame_payload, session_payload
+from agent_vcr_nb.core.player import VCRPlayer
 from agent_vcr_nb.verbs.definition import Place
-from agent_vcr_nb.verbs.text import counted, one_line, outcome, paint, provenance, table
+from agent_vcr_nb.verbs.text import counted, edited, outcome, paint, provenance, table
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class SessionList:
                 "" if info.tokens is None else f"{info.tokens:,}",
                 (info.created_at or "")[:19].replace("T", " "),
                 f"{info.parent_session_id} before {info.forked_from_frame}" if info.parent_session_id else "",
-                info.problem or " ".join(info.tags),
+                info.problem or " ".join(map(str, info.tags)),
             )
             for info in self.sessions
         ]
@@ -76,17 +76,34 @@ class Verified:
                 else paint(f"✗ {counted(len(report['issues']), 'issue')}", "red")
             )
             running = f", {report['running']} not ended" if report["running"] else ""
-            lines.append(f"{report['session_id']}: {verdict}, {report['frame_count']} frames{running}")
+            lines.append(f"{report['session_id']}: {verdict}, {counted(report['frame_count'], 'frame')}{running}")
             lines += [f"  {issue}" for issue in report["issues"]]
+            if report["processes"]:
+                lines.append(f"  recorded by {len(report['processes'])} processes at once, shown by time:")
+                lines += [f"    {told}" for told in report["processes"]]
         return "\n".join(lines) or "no sessions"
 
 
 def verify(place: Place, session: str | None = None) -> Verified:
-    """Check every line of a session, or of all, against its checksum, and that every state can be read."""
+    """Check every line of a session, or of all, against its checksum, and that every state can be read.
+
+    Raises UsageError for a folder that does not exist: a check of nothing must not pass for a check.
+    """
+    if not place.directory.is_dir():
+        raise UsageError(f"no folder {place.directory}: nothing was checked")
     names = (
         [session or place.session] if session or place.session else [i.session_id for i in sessions(place.directory)]
     )
-    return Verified([place.player(name).verify_integrity() for name in names])
+    return Verified([_report(place.path(name)) for name in names])
+
+
+def _report(path: Path) -> dict[str, Any]:
+    """Return what is wrong with a file, named as the file is: a copy has the session's id of the original."""
+    try:
+        report = VCRPlayer.load(path).verify_integrity()
+    except RecordingError as error:  # it cannot be opened, or is of a format of the future
+        report = {"ok": False, "issues": [str(error)], "frame_count": 0, "skipped_lines": 0, "running": 0}
+    return {**report, "session_id": path.name.removesuffix(SUFFIX)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +124,12 @@ class Dag:
 
 def _tree(branch: Branch, first: str, rest: str) -> list[str]:
     info = branch.info
-    line = f"{first}{paint(info.session_id, 'bold')}  {outcome(info.outcome)}  {info.frames} frames"
+    line = f"{first}{paint(info.session_id, 'bold')}  {outcome(info.outcome)}  {counted(info.frames, 'frame')}"
+    line += f"  {info.problem}" if info.problem else ""
     if info.parent_session_id:
-        edited = ", ".join(f"{op.get('path')} = {one_line(op.get('value'), 40)}" for op in info.edit)
+        edits = ", ".join(edited(operation, 40) for operation in info.edit)
         line += f"  from before frame {info.forked_from_frame}"
-        line += f"  {paint('edit', 'magenta')} {edited}" if edited else ""
+        line += f"  {paint('edit', 'magenta')} {edits}" if edits else ""
         line += f"  “{info.reason}”" if info.reason else ""
     lines = [line]
     for n, fork in enumerate(branch.forks):
@@ -166,7 +184,7 @@ def _count(tokens: int | None) -> str:
 
 
 def _sum(title: str, totals: Totals) -> str:
-    text = f"{title}: {totals.calls} calls, {totals.tokens:,} tokens, ${totals.cost_usd:.6f}"
+    text = f"{title}: {counted(totals.calls, 'call')}, {counted(totals.tokens, 'token')}, ${totals.cost_usd:.6f}"
     if totals.unknown_cost:
         text += f" and {totals.unknown_cost} of unknown cost"
     return text
@@ -175,50 +193,3 @@ def _sum(title: str, totals: Totals) -> str:
 def ledger(place: Place, session: str | None = None) -> LedgerShown:
     """Show tokens and money by call, with what ran live and what a replay saved apart."""
     return LedgerShown(CostLedger.of(place.player(session)))
-
-
-@dataclass(frozen=True, slots=True)
-class Exported:
-    """What `export` wrote, or the text where no file was named."""
-
-    session_id: str
-    content: bytes
-    target: Path | None
-    exit_code: int = 0
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return where it went."""
-        return {"session_id": self.session_id, "bytes": len(self.content), "target": str(self.target or "-")}
-
-    def text(self) -> str:
-        """Return the export itself, or where it went."""
-        if self.target is None:
-            return self.content.decode().rstrip("\n")
-        return f"{self.session_id}: {len(self.content):,} bytes written to {self.target}"
-
-
-def export(place: Place, session: str | None = None, *, to: str | None = None, form: str = "json") -> Exported:
-    """Write a session with every state in full: as one JSON document, or as JSON lines of the older format."""
-    player = place.player(session)
-    if form == "json":
-        content = orjson.dumps(player.to_dict(), option=orjson.OPT_INDENT_2) + b"\n"
-    else:
-        header = {"type": "session", "schema": "execution/v1", "data": session_payload(player)}
-        lines = [header, *({"type": "frame", "data": _v1_frame(frame_payload(player, n))} for n in range(len(player)))]
-        content = b"".join(orjson.dumps(line) + b"\n" for line in lines)
-    target = Path(to) if to else None
-    if target is not None:
-        target.write_bytes(content)
-    return Exported(player.session_id, content, target)
-
-
-def _v1_frame(payload: dict[str, Any]) -> dict[str, Any]:
-    """Return a frame as ai-agent-vcr 1.x writes it."""
-    return {
-        "node_name": payload["name"],
-        "frame_type": payload["type"],
-        "timestamp": payload["timestamp"],
-        "input_state": payload["input_state"] or {},
-        "output_state": payload["output_state"] or {},
-        "metadata": payload["metadata"],
-    }

@@ -45,16 +45,24 @@ class Rollback:
     safety: Savepoint
     """Holds the files as they were just before; ``undo()`` goes back to it."""
     plan: Plan
+    operation: str = "rollback"
+    """``rollback``, ``commit``, ``undo`` of one of those, or ``redo``: the undo of an undo."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON values."""
-        return {"to": self.to.to_dict(), "safety": self.safety.to_dict(), **self.plan.to_dict()}
+        ends = {"to": self.to.to_dict(), "safety": self.safety.to_dict()}
+        return {"operation": self.operation, **ends, **self.plan.to_dict()}
 
     def text(self) -> str:
         """Return the result for reading."""
+        said = {
+            "undo": "undone, so ",
+            "redo": "what had been undone is done again (an undo of the undo), so ",
+        }.get(self.operation, "")
+        again = "vcr undo again does it again" if self.operation == "undo" else "undo with: vcr undo"
         return (
-            f"the files are as at savepoint {self.to.number}"
-            f" (undo with: vcr undo, or rollback(savepoint={self.safety.number}))\n{self.plan.text()}"
+            f"{said}the files are as at savepoint {self.to.number}"
+            f" ({again}, or rollback(savepoint={self.safety.number}))\n{self.plan.text()}"
         )
 
 
@@ -237,7 +245,7 @@ class Line:
             notes=tuple(notes),
         )
 
-    def rollback(self, target: Savepoint, *, label: str = "") -> Rollback:
+    def rollback(self, target: Savepoint, *, label: str = "", operation: str = "rollback") -> Rollback:
         """Make the files what they were at `target`, after a safety savepoint of what they are.
 
         Raises ConflictError: before any change when something stands in the way, or after all the others when
@@ -247,7 +255,7 @@ class Line:
         # Not settled: what a restore moves away is compared with this savepoint by content before it is deleted.
         safety = self.savepoint("safety", label=label or f"before rollback to {target.number}", settle=False)
         assert safety is not None
-        return self.restore(target, safety)
+        return self.restore(target, safety, operation)
 
     def restore(self, target: Savepoint, safety: Savepoint, operation: str = "rollback") -> Rollback:
         """Go from `safety`, which holds the files as they are, to `target`; the journal covers the way."""
@@ -315,7 +323,7 @@ class Line:
         self._flush()
         self.journal.write({**entry, "done": True})
         self._tell_conflicts(sorted(odd | run.conflicts.keys()), rescued, target, safety)
-        return Rollback(target, safety, plan)
+        return Rollback(target, safety, plan, str(entry["operation"]))
 
     def _all_differences(self, plan: Plan, target: Savepoint) -> set[str]:
         """Compare the whole tree with the savepoint."""
@@ -367,12 +375,14 @@ class Line:
         return entry if entry and entry["done"] else None
 
     def undo(self) -> Rollback:
-        """Take back the last rollback or commit; a second undo takes back the first."""
+        """Take back the last rollback or commit; a second undo takes back the first, and says so."""
         self.recover()
         last = self.last_operation()
         if last is None:
             raise WorkspaceError(f"nothing to undo in {self.root}: no rollback was made")
-        return self.rollback(self.find(last["safety"]), label=f"before undo of {last['operation']} to {last['target']}")
+        operation = "redo" if last["operation"] == "undo" else "undo"
+        label = f"before {operation} of {last['operation']} to {last['target']}"
+        return self.rollback(self.find(last["safety"]), label=label, operation=operation)
 
 
 def unusual(manifest: Manifest, umask: int) -> dict[str, Any]:

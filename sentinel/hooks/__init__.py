@@ -23,13 +23,14 @@ def attach(sentinel: Sentinel, target: Any) -> Any:
         return watch.start(sentinel, Path(target))
     if isinstance(target, (list, tuple)):
         return [attach(sentinel, item) for item in target]
-    if callable(getattr(target, "subscribe", None)):
+    if callable(getattr(target, "subscribe", None)) and callable(getattr(target, "add_event", None)):
         return openhands.attach_event_stream(sentinel, target)
     if callable(getattr(target, "send_message", None)) and hasattr(target, "agent"):
         return openhands.attach_conversation(sentinel, target)
     if tools.is_tool(target):
         return tools.guard(sentinel, target)
+    what = f"the class {target.__name__}" if isinstance(target, type) else f"an object of type {type(target).__name__}"
     raise UsageError(
-        f"a {type(target).__name__} cannot be attached: expected a folder, an OpenHands conversation or "
+        f"{what} cannot be attached: expected a folder, an OpenHands conversation or "
         "event stream, a LangChain or CrewAI tool, or a list of tools"
     )

@@ -19,7 +19,7 @@ from statistics import median
 
 import orjson
 
-from tests.benchmarks.peer import NotInstalled, Worker, peer_python
+from tests.benchmarks.peer import PEER, NotInstalled, Worker, python_with
 from tests.benchmarks.rows import Row, bounded, compared, not_measured, seconds, size
 from tests.benchmarks.worker import message
 
@@ -36,7 +36,7 @@ def rows() -> list[Row]:
     with tempfile.TemporaryDirectory(prefix="vcr-bench-") as name:
         folder = Path(name)
         try:
-            peer_python()
+            python_with(PEER)
             found = _small(folder) + _chat(folder) + _opening(folder) + _importing()
         except NotInstalled as why:
             found = [not_measured(work, str(why), bar) for work, bar in _BESIDE_THE_PEER]
@@ -174,7 +174,7 @@ def _importing() -> list[Row]:
     taken: dict[str, list[float]] = {package: [], used: [], "import agent_vcr": []}
     for n in range(IMPORT_ROUNDS + 1):
         for statement, samples in taken.items():
-            python = peer_python() if statement == "import agent_vcr" else sys.executable
+            python = python_with(PEER) if statement == "import agent_vcr" else sys.executable
             took = _import_seconds(str(python), statement)
             if n:  # the first time compiles
                 samples.append(took)

@@ -15,17 +15,16 @@ import subprocess
 import sys
 import tempfile
 import time
-import venv
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
+from tests.benchmarks.peer import NotInstalled, python_with
 from tests.benchmarks.rows import Row, compared, not_measured, seconds, size, table
 
 STEPS, ROUNDS, PROCESSES = 200, 9, 7
 IDLE_CALLS, IDLE_ROUNDS = 5, 400
 PEER = "langgraph-replay==0.1.1"
-PEER_FOLDER = Path(__file__).resolve().parents[2] / ".venv-bench-langgraph"
 
 
 class State(TypedDict, total=False):
@@ -97,12 +96,10 @@ def rows() -> list[Row]:
                 1.05,
             ),
         ]
-        peer = _peer_python()
-        if peer is None:
-            return [
-                *found,
-                not_measured(f"{work}: beside langgraph-replay", f"{PEER} could not be installed", "<= 1 x"),
-            ]
+        try:
+            peer = python_with(PEER, "langgraph")
+        except NotInstalled as why:
+            return [*found, not_measured(f"{work}: beside langgraph-replay", str(why), "<= 1 x")]
         theirs = _peer(peer, folder)
         mine = figures["ours"]
         return [
@@ -189,18 +186,6 @@ def _measured(folder: Path, record: Callable[[Any, int], float]) -> dict[str, fl
 
 
 # ---------------------------------------------------------------------------------------------------- the peer
-
-
-def _peer_python() -> Path | None:
-    python = PEER_FOLDER / "bin" / "python"
-    done = PEER_FOLDER / "installed"
-    if not done.is_file() or done.read_text() != PEER:
-        venv.create(PEER_FOLDER, with_pip=True, clear=True)
-        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", PEER, "langgraph"]
-        if subprocess.run(pip, capture_output=True).returncode:
-            return None
-        done.write_text(PEER)
-    return python
 
 
 def _peer(python: Path, folder: Path) -> dict[str, float]:

@@ -10,11 +10,9 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
-import venv
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +21,7 @@ from typing import Any
 
 import nbformat
 
-from tests.benchmarks.peer import ROOT, NotInstalled
+from tests.benchmarks.peer import NotInstalled, python_with
 from tests.browser.lab import Notebook
 
 PEER = ("mlflow==3.17.2", "ipykernel>=7")
@@ -73,7 +71,7 @@ def tracking_server(lab: Any) -> Iterator[Callable[[int], tuple[float, float] | 
 
     `lab` is a running `Server` with the `page` to use. Raises NotInstalled.
     """
-    python = _python()
+    python = python_with(*PEER)
     folder = lab.root / "mlflow"
     folder.mkdir()
     _add_kernel(lab.root / "jupyter_data_dir" / "kernels" / "mlflow", python)
@@ -97,22 +95,6 @@ def tracking_server(lab: Any) -> Iterator[Callable[[int], tuple[float, float] | 
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait()
-
-
-def _python() -> Path:
-    folder = ROOT / ".venv-mlflow"
-    python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-    done = folder / "installed"
-    if done.is_file() and done.read_text() == PEER[0]:
-        return python
-    venv.create(folder, with_pip=True, clear=True)
-    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PEER]
-    outcome = subprocess.run(pip, capture_output=True, text=True)
-    if outcome.returncode:
-        last = (outcome.stderr.strip().splitlines() or ["pip said nothing"])[-1]
-        raise NotInstalled(f"{PEER[0]} could not be installed ({last[:160]})")
-    done.write_text(PEER[0])
-    return python
 
 
 def _add_kernel(folder: Path, python: Path) -> None:

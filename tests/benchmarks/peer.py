@@ -1,4 +1,4 @@
-"""The recorder that ours is compared with, in a virtual environment of its own, and the pipe to a worker process."""
+"""What ours is compared with, each in a virtual environment of its own, and the pipe to a worker process."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ class NotInstalled(Exception):
 
 
 @functools.cache
-def peer_python() -> Path:
-    """Return the interpreter that has the peer, installed at the first call; raises NotInstalled."""
-    folder = ROOT / ".venv-bench"
+def python_with(*requirements: str) -> Path:
+    """Return the interpreter of an environment that has packages, made at the first call; raises NotInstalled."""
+    folder = ROOT / f".venv-bench-{requirements[0].partition('=')[0].lower()}"
     python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-    done = folder / "installed"
-    if done.is_file() and done.read_text() == PEER:
+    done, wanted = folder / "installed", "\n".join(requirements)
+    if done.is_file() and done.read_text() == wanted:
         return python
     venv.create(folder, with_pip=True, clear=True)
-    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", PEER]
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *requirements]
     outcome = subprocess.run(pip, capture_output=True, text=True)
     if outcome.returncode:
         last = (outcome.stderr.strip().splitlines() or ["pip said nothing"])[-1]
-        raise NotInstalled(f"{PEER} could not be installed ({last[:160]})")
-    done.write_text(PEER)
+        raise NotInstalled(f"{requirements[0]} could not be installed ({last[:160]})")
+    done.write_text(wanted)
     return python
 
 
@@ -44,7 +44,7 @@ class Worker:
     def __init__(self, side: str, folder: Path) -> None:
         own = folder / side
         own.mkdir(exist_ok=True)
-        python = peer_python() if side == "peer" else Path(sys.executable)
+        python = python_with(PEER) if side == "peer" else Path(sys.executable)
         self._process = subprocess.Popen(
             [str(python), str(WORKER), side, str(own)],
             stdin=subprocess.PIPE,

@@ -1,8 +1,7 @@
 """Sentinel's bars, measured in one run: `python -m tests.benchmarks.sentinel_bench`.
 
-The trees are what is installed beside the project (pandas, networkx, plotly, Jupyter). Two variables add
-peers: SENTINEL_BENCH_TREE names a tree to scan (the bars speak of Django's package), SENTINEL_BENCH_PEER a
-Python that has `openhands_sentinel` (of ai-agent-vcr) installed. What one process does is measured in processor
+The large index is of what is installed beside the project (pandas, networkx, plotly, Jupyter), the scanned tree is
+Django's package, and the peer is `openhands_sentinel` of ai-agent-vcr. What one process does is measured in processor
 time, which other work on the machine changes little. So are commands, over all their processes, and building the
 index, whose figure is for two processors that have nothing else to do.
 """
@@ -13,7 +12,6 @@ import ast
 import contextlib
 import copy
 import gc
-import importlib.util
 import json
 import os
 import random
@@ -33,10 +31,13 @@ from sentinel.discover import files
 from sentinel.fingerprint import fingerprint, is_candidate
 from sentinel.project import Project
 from sentinel.reading import from_text
-from tests.benchmarks.rows import Row, not_measured, table
+from tests.benchmarks.peer import PEER, NotInstalled, python_with
+from tests.benchmarks.rows import Row, compared, not_measured, seconds, table
 
 SITE = Path(sysconfig.get_paths()["purelib"])
 WANTED_FUNCTIONS = 50_000
+DJANGO = "Django==5.2"
+OURS = Path(sys.executable).parent / "sentinel"
 
 
 def row(
@@ -173,59 +174,55 @@ def parse_only(file: Path) -> None:
         ast.parse(file.read_bytes())
 
 
-def scan_tree() -> Path:
-    """Django where it is found, else pandas."""
-    named = os.environ.get("SENTINEL_BENCH_TREE")
-    if named:
-        return Path(named)
-    spec = importlib.util.find_spec("pandas")
-    assert spec is not None
-    assert spec.origin is not None
-    return Path(spec.origin).parent
+def django() -> Path:
+    """Return Django's package, installed at the first call; raises NotInstalled."""
+    argv = [python_with(DJANGO), "-c", "import django; print(*django.__path__)"]
+    return Path(subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip())
 
 
-def scan_rows() -> Iterator[Row]:
-    """A cold scan from the command line beside ruff with the same rules; beside the peer where it is given."""
-    tree = scan_tree()
-    command = Path(sys.executable).parent / "sentinel"
+def scan_rows(tree: Path) -> Iterator[Row]:
+    """A cold scan from the command line, beside ruff with the same rules."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
-        argv = [str(command), "scan", str(tree), "--format", "json", "--output", str(report)]
+        argv = [str(OURS), "scan", str(tree), "--format", "json", "--output", str(report)]
         ours = processors_seconds(lambda: subprocess.run(argv, check=False))
-        findings = json.loads(report.read_text())["findings"]
+        duplicates = duplicates_of(report.read_text())
     ruff = [sys.executable, "-m", "ruff", "check", "--isolated", "--no-cache", "--select", "C90,PLR,F,B,S,E7"]
     other = processors_seconds(lambda: subprocess.run([*ruff, str(tree)], capture_output=True, check=False))
-    yield row(f"scan {tree.name} cold, all processes together, beside ruff (processor s)", ours, other, 12.0, unit="s")
-    duplicates = sum(item["related"] is not None for item in findings)
-    peer = os.environ.get("SENTINEL_BENCH_PEER")
-    theirs = 0.0
-    if peer:
-        ours, took, theirs = peer_scan(peer, tree)
-        yield row(
-            "scan its Python files, beside the peer (processor s)", ours, took, took, unit="s", peer="(the peer's)"
-        )
-    yield row(f"duplicates reported in {tree.name}, beside the peer's", duplicates, theirs, 200)
+    yield row("scan Django cold, all processes together, beside ruff (processor s)", ours, other, 12.0, unit="s")
+    yield row("duplicates reported in Django, beside 200", duplicates, 200, 200)
 
 
-def peer_scan(python: str, tree: Path) -> tuple[float, float, float]:
-    """Seconds of ours and of the peer on a copy of the tree's Python files, and the peer's duplicate findings."""
+def duplicates_of(report: str) -> int:
+    """Return how many findings of Sentinel's JSON report name an original."""
+    return sum(item["related"] is not None for item in json.loads(report)["findings"])
+
+
+def peer_rows(tree: Path) -> Iterator[Row]:
+    """The time of both on a copy of the tree's Python files, and the duplicates that each reports there."""
 
     def only_python(folder: str, names: list[str]) -> list[str]:
         return [name for name in names if not name.endswith(".py") and not (Path(folder) / name).is_dir()]
 
+    theirs = python_with(PEER).parent / "sentinel"
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / tree.name
         shutil.copytree(tree, target, ignore=only_python)
-        shown: list[str] = []
 
-        def scan(command: Path) -> None:
-            argv = [str(command), "scan", str(target)]
-            done = subprocess.run(argv, capture_output=True, text=True, check=False, cwd=folder)
-            shown.append(done.stdout)
+        def scan(command: Path, *options: str) -> tuple[float, str]:
+            shown: list[str] = []
 
-        ours = processors_seconds(lambda: scan(Path(sys.executable).parent / "sentinel"))
-        took = processors_seconds(lambda: scan(Path(python).parent / "sentinel"))
-    return ours, took, float(shown[1].count("already exists"))
+            def run() -> None:
+                argv = [str(command), "scan", str(target), *options]
+                shown.append(subprocess.run(argv, capture_output=True, text=True, check=False, cwd=folder).stdout)
+
+            return processors_seconds(run), shown[0]
+
+        (ours, report), (peer, lines) = scan(OURS, "--format", "json"), scan(theirs)
+    found, reported = duplicates_of(report), lines.count("already exists")
+    work = "scan Django's Python files cold, beside openhands_sentinel"
+    yield compared(f"{work} (processor s)", seconds(ours), seconds(peer), ours / peer, 1)
+    yield compared(f"{work}: duplicates reported", f"{found:,}", f"{reported:,}", found / reported, None)
 
 
 class _Rename(ast.NodeTransformer):
@@ -296,9 +293,8 @@ def reordered(function: ast.FunctionDef, chance: random.Random) -> ast.FunctionD
     return changed
 
 
-def recall_rows() -> Iterator[Row]:
+def recall_rows(tree: Path) -> Iterator[Row]:
     """Share of mutated clones of functions of 6 to 12 statements that are found, beside exact copies."""
-    tree = scan_tree()
     project = Project(tree, Config())
     chosen = [file for file in files(tree) if file.suffix == ".py" and "tests" not in file.parts]
     project.build(chosen)
@@ -354,7 +350,19 @@ def recall(
 
 def rows() -> list[Row]:
     """All rows of the table."""
-    return [*index_rows(), *scan_rows(), *recall_rows()]
+    return gate_rows(peer_rows)
+
+
+def gate_rows(*more: Callable[[Path], Iterator[Row]]) -> list[Row]:
+    """The rows that no peer is needed for, and `more` of the scanned tree."""
+    found = [*index_rows()]
+    try:
+        tree = django()
+        for measure in (scan_rows, *more, recall_rows):
+            found += measure(tree)
+    except NotInstalled as why:
+        found.append(not_measured("scan Django", str(why), "<= 12 s"))
+    return found
 
 
 def main() -> None:

@@ -103,7 +103,7 @@ def test_a_peer_that_cannot_be_installed_is_told_with_the_reason(
     monkeypatch.setattr(peer, "ROOT", tmp_path)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
-    peer.peer_python.cache_clear()
+    peer.python_with.cache_clear()
     with pytest.raises(peer.NotInstalled, match=r"ai-agent-vcr==1\.5\.4 could not be installed"):
-        peer.peer_python()
-    peer.peer_python.cache_clear()
+        peer.python_with(peer.PEER)
+    peer.python_with.cache_clear()

@@ -13,14 +13,13 @@ import subprocess
 import sys
 import tempfile
 import time
-import venv
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
 from agent_vcr_nb import ACIDWorkspace, VCRRecorder
-from tests.benchmarks.peer import ROOT, NotInstalled
+from tests.benchmarks.peer import NotInstalled, python_with
 from tests.benchmarks.rows import Row, compared, not_measured, seconds, table
 
 SIZES = {100: 15, 2_000: 15, 20_000: 9}
@@ -153,7 +152,7 @@ def _plain(place: Path, stack: ExitStack) -> Callable[[str], float]:
 def _peer(side: str) -> Callable[[Path, ExitStack], Callable[[str], float]]:
     def start(place: Path, stack: ExitStack) -> Callable[[str], float]:
         worker = Path(__file__).with_name("workspace_worker.py")
-        argv = [str(_python_with(PEERS[side])), str(worker), side, str(place)]
+        argv = [str(python_with(PEERS[side])), str(worker), side, str(place)]
         env = {**os.environ, "GIT_AUTHOR_NAME": "u", "GIT_AUTHOR_EMAIL": "u@x"}
         env |= {"GIT_COMMITTER_NAME": "u", "GIT_COMMITTER_EMAIL": "u@x"}
         process = stack.enter_context(
@@ -173,21 +172,6 @@ def _peer(side: str) -> Callable[[Path, ExitStack], Callable[[str], float]]:
         return do
 
     return start
-
-
-def _python_with(requirement: str) -> Path:
-    """Return an interpreter with one package, installed at the first call; raises NotInstalled."""
-    folder = ROOT / f".venv-bench-{requirement.partition('=')[0]}"
-    python, done = folder / "bin" / "python", folder / "installed"
-    if done.is_file() and done.read_text() == requirement:
-        return python
-    venv.create(folder, with_pip=True, clear=True)
-    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", requirement]
-    outcome = subprocess.run(pip, capture_output=True, text=True)
-    if outcome.returncode:
-        raise NotInstalled(f"{requirement} could not be installed")
-    done.write_text(requirement)
-    return python
 
 
 _starters = {"ours": _ours, "git": _plain, "acid": _peer("acid"), "stepback": _peer("stepback")}

@@ -17,7 +17,7 @@ def opened(notebook):
     """The tutorial's agent, recorded and failed, with the debugger on show; the resume is not run yet."""
     cells = [cell.source for cell in nbformat.read(TUTORIAL, as_version=4).cells if cell.cell_type == "code"]
     upto = cells.index("%vcr") + 1
-    made = notebook(*cells[:upto], "%vcr resume 7 --agent agent", "%vcr dag")
+    made = notebook(*cells[:upto], "%vcr resume 7", "%vcr dag")
     made.run(*range(upto))
     return made
 

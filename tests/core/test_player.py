@@ -148,6 +148,7 @@ def test_a_whole_recording_is_reported_as_such(player):
         "frame_count": 4,
         "skipped_lines": 0,
         "running": 0,
+        "processes": [],
         "session_id": "run",
     }
 

@@ -82,6 +82,38 @@ def test_a_tool_call_keeps_its_arguments_and_its_error(recorder):
     )
 
 
+def test_calls_are_taken_as_the_readme_of_ai_agent_vcr_writes_them(recorder):
+    for call in (
+        lambda: recorder.record_llm_call("writer", "a prompt", "an answer", 100, 0.01),
+        lambda: recorder.record_llm_call(
+            node_name="writer", prompt="a prompt", response="an answer", tokens=100, cost_usd=0.01
+        ),
+    ):
+        call()
+        frame = last_frame()
+        assert (frame.node_name, frame.input_state) == ("writer", {"messages": "a prompt"})
+        figures = frame.metadata
+        assert (figures.tokens_used, figures.tokens_output, figures.cost_usd, figures.model) == (100, None, 0.01, None)
+    for call in (
+        lambda: recorder.record_tool_call("writer", "search", {"q": "cats"}, "found"),
+        lambda: recorder.record_tool_call(node_name="writer", tool_name="search", args={"q": "cats"}, result="found"),
+    ):
+        call()
+        frame = last_frame()
+        assert (frame.node_name, frame.metadata.custom) == ("writer", {"tool_name": "search"})
+        assert (frame.input_state, frame.output_state) == ({"q": "cats"}, {"result": "found"})
+        assert frame.metadata.latency_ms is None
+    with pytest.raises(UsageError, match="expected the name of a model"):
+        recorder.record_llm_call(prompt="whose?")
+
+
+def test_a_tool_that_was_given_a_text_and_gave_a_mapping_keeps_its_latency(recorder):
+    recorder.record_tool_call("search", "cats", {"hits": 2}, 12.5)
+    frame = last_frame()
+    assert (frame.node_name, frame.input_state, frame.output_state) == ("search", {"input": "cats"}, {"hits": 2})
+    assert frame.metadata.latency_ms == 12.5
+
+
 def test_an_error_keeps_the_state_it_met_and_its_traceback(recorder):
     try:
         raise KeyError("plan")

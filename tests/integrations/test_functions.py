@@ -1,6 +1,7 @@
 """Plain functions with @step: what is recorded of a call."""
 
 import asyncio
+import functools
 
 import pytest
 
@@ -171,6 +172,82 @@ def test_a_generator_function_is_refused_with_what_to_do():
 
     with pytest.raises(UsageError, match="consumes the generator"):
         step(stream)
+
+
+def test_what_has_no_one_result_is_refused_with_what_to_decorate_instead():
+    async def stream():
+        yield 1
+
+    class Thing:
+        pass
+
+    for wrong, advice in (
+        (stream, "the generator stream: a step has one result"),
+        (functools.partial(stream), "the generator stream: a step has one result"),
+        (Thing, "the class Thing: decorate the methods"),
+        (property(lambda self: 1), "a property: expected a function. Put @step nearest to the def"),
+        (max, "max: Python does not know its parameters"),
+    ):
+        with pytest.raises(UsageError, match=advice):
+            step(wrong)
+
+
+def test_a_partial_and_an_object_that_can_be_called_are_steps_of_their_own_names():
+    def search(query, limit, depth=1):
+        return f"{limit} pages about {query}"
+
+    class Writer:
+        async def __call__(self, state):
+            return {**state, "written": True}
+
+    few, write = step(functools.partial(search, limit=3)), step(Writer())
+
+    async def agent():
+        return await write({"found": few("cats")})
+
+    run = record(agent)
+    assert run.keys == ["search#1", "Writer#1"]
+    assert run.frame("search#1").input_state == {"query": "cats", "limit": 3, "depth": 1}
+    assert run.frame("search#1").output_state == {"result": "3 pages about cats"}
+    assert run.frame("Writer#1").output_state == {"found": "3 pages about cats", "written": True}
+
+
+def test_a_step_whose_decorator_hides_that_it_is_awaited_is_recorded_when_it_has_been_awaited(ran):
+    def logged(function):
+        @functools.wraps(function)
+        def call(*args):
+            return function(*args)
+
+        return call
+
+    @step
+    async def inner(n):
+        return n + 1
+
+    @step
+    @logged
+    async def fetch(n):
+        ran.append(n)
+        await asyncio.sleep(0)
+        if n < 0:
+            raise ValueError("negative")
+        return {"page": await inner(n)}
+
+    async def agent():
+        first = await fetch(1)
+        try:
+            await fetch(-1)
+        except ValueError as error:
+            return [first, str(error), await fetch(3)]
+
+    run = record(agent)
+    assert run.keys == ["fetch#1", "fetch#1/inner#1", "fetch#2", "fetch#3", "fetch#3/inner#1"]
+    assert run.frame("fetch#1").output_state == {"page": 2}
+    assert run.frame("fetch#2").metadata.error_message == "negative"
+    ran.clear()
+    outcome = run.resume(agent, "fetch#3")
+    assert (outcome.result, ran) == ([{"page": 2}, "negative", {"page": 4}], [3])
+    assert run.resume(agent, "fetch#1", mode="mock", inject_mocks={"fetch": {"page": 0}}).result is None
 
 
 class Robot:

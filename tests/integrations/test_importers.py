@@ -317,6 +317,16 @@ def test_a_second_import_writes_nothing_and_says_so(tmp_path):
     assert "imported before, nothing written" in second.text()
 
 
+def test_imports_that_run_at_once_import_each_file_once(tmp_path):
+    argv = [sys.executable, "-m", "agent_vcr_nb", "import", str(MINI), "--dir", str(tmp_path / "vcr"), "--json"]
+    running = [subprocess.Popen(argv, stdout=subprocess.PIPE) for _ in range(3)]
+    told = [json.loads(process.communicate(timeout=60)[0]) for process in running]
+    existed = [session["existed"] for one in told for file in one["files"] for session in file["sessions"]]
+    assert (existed.count(False), existed.count(True)) == (2, 4)
+    assert sorted(path.name for path in (tmp_path / "vcr").iterdir()) == ["github_issue.vcr", "local.vcr"]
+    assert len(VCRPlayer.load(tmp_path / "vcr" / "github_issue.vcr")) == 20
+
+
 def test_replace_writes_under_a_new_id_and_keeps_the_old_session(tmp_path):
     import_recordings([MINI / "local.traj.json"], tmp_path)
     before = (tmp_path / "local.vcr").read_bytes()

@@ -139,6 +139,15 @@ def test_compare_tells_what_the_verb_diff_tells(debugger):
     assert "+ /built = true" in outcome["text"]
 
 
+def test_compare_without_another_session_takes_the_parent_and_never_the_session_itself(debugger):
+    with pytest.raises(UsageError, match="compare run with what"):
+        debugger.actions.act("compare")
+    edit_to(debugger, "sqlite")
+    debugger.actions.act("resume").wait(20)
+    debugger.actions.act("compare").wait(20)
+    assert debugger.actions.outcome["title"] == "run ⇄ run-fork1"
+
+
 def test_ghost_replay_executes_nothing(debugger):
     debugger.actions.act("replay").wait(20)
     assert debugger.actions.outcome["title"] == "run: replayed, nothing executed, failed as recorded"

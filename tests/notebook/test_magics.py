@@ -98,7 +98,7 @@ def test_an_agent_that_is_no_step_is_named_with_agent(notebook):
         ("%vcr frobnicate", "no such word"),
         ("%vcr resume x", "not a valid integer"),
         ("%vcr record ../x", "session id"),
-        ("%vcr resume 1 --set plan=x", "A string needs its quotes"),
+        ("%vcr resume 1 --set plan={x", "is no JSON"),
         ("%vcr stop it", "unexpected extra argument"),
         ("%vcr stop", "nothing is being recorded"),
     ],
@@ -131,8 +131,11 @@ def test_loading_twice_unloading_and_loading_again_are_fine(notebook):
 
 
 @pytest.mark.slow
-def test_a_cell_that_records_again_goes_on_with_the_session(notebook):
-    *_, shown = notebook("%vcr record my_run", "try_agent('a')", "%vcr record my_run", "try_agent('b')", "%vcr show")
+def test_a_cell_that_records_again_records_another_session_and_adds_to_the_first_where_it_is_told_so(notebook):
+    first = ("%vcr record my_run", "try_agent('a')")
+    *_, shown = notebook(*first, "%vcr record my_run", "try_agent('b')", "%vcr show")
+    assert "my_run-2: 3 frames" in shown
+    *_, shown = notebook("%vcr record my_run --continue", "try_agent('c')", "%vcr show")
     assert "my_run: 6 frames" in shown
 
 

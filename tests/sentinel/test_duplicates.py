@@ -79,6 +79,17 @@ def test_a_copy_is_found_through_its_disguise(sentinel, code, rule):
     assert only(sentinel.check_file("copy.py", code)).rule == rule
 
 
+def test_a_copy_with_its_statements_in_another_order_is_found(tmp_path):
+    lines = ["    self.a = job.first()", "    self.b = job.second()", "    log(job)", "    self.c = job.third()"]
+    lines += ["    if job.done:", "        return self.a", "    return self.b"]
+    (tmp_path / "one.py").write_text("\n".join(["def take(self, job):", *lines]) + "\n")
+    swapped = [lines[3], lines[1], lines[2], lines[0], *lines[4:]]
+    text = "\n".join(["def other(self, job):", *swapped]) + "\n"
+    finding = only(Sentinel(root=tmp_path, config=Config()).check_file("two.py", text))
+    assert finding.rule == "near-duplicate"
+    assert finding.message.startswith("take() already exists in one.py:1, with the same statements in another order")
+
+
 def test_a_function_of_the_same_name_that_does_a_similar_thing_is_named(sentinel):
     other = HASH.replace(
         "        data = hashlib.sha256(data).digest()\n", "        data = hashlib.md5(data).digest()[:4]\n"

@@ -18,19 +18,19 @@ def test_record_keeps_the_programs_output_error_and_exit_code(app):
     done = run_vcr("record", "-s", "my_run", "--", "python", "app.py", "todo")
     assert done.returncode == 1
     assert "ValueError: no mongodb here" in done.stderr
-    assert "recorded my_run: 3 frames" in done.stdout
+    assert "recorded my_run: 3 frames" in done.stderr
 
 
-def test_record_of_a_program_that_ends_well_exits_with_0(app):
+def test_the_output_of_record_is_the_programs_own(app):
     done = run_vcr("record", "-s", "fine", "--", "python", "app.py", "todo", "sqlite")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "the agent says True" in done.stdout
+    assert (done.returncode, done.stdout) == (0, "the agent says True\n")
+    assert done.stderr == "recorded fine: 3 frames\n"
 
 
 def test_record_runs_a_module_with_dash_m(app):
     done = run_vcr("record", "-s", "mod", "--", "python", "-m", "app", "todo", "sqlite")
     assert done.returncode == 0, done.stderr
-    assert "recorded mod: 3 frames" in done.stdout
+    assert "recorded mod: 3 frames" in done.stderr
 
 
 def test_record_passes_on_the_exit_code_of_sys_exit(app):
@@ -218,6 +218,21 @@ def test_demo_serves_seven_frames_and_asks_the_model_three_times(in_tmp, vcr_jso
     assert told["model_calls_of_the_resume"] == ["review", "document", "release"]
 
 
+def test_what_the_demo_says_to_do_next_works_where_vcr_is_not_on_the_path(in_tmp):
+    bare = {**os.environ, "PATH": "/usr/bin:/bin", "COLUMNS": "400"}
+    told = run_vcr("demo", env=bare).stdout
+    assert "served from the recording, not executed: 7 steps (frames 0-6)" in told
+    for path in re.findall(r"\S+\.vcr\b", told):
+        assert Path(path).is_file()
+    commands = re.search(r"^Look around: +(\S+ show .*?)    (\S+ when .*)$", told, re.M).groups()
+    shown, when = (
+        subprocess.run(line, shell=True, env=bare, capture_output=True, text=True, timeout=60, check=True).stdout
+        for line in commands
+    )
+    assert "the database 'mongodb' is not one of" in shown
+    assert "mongodb" in when
+
+
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
 def test_every_verb_has_help_with_an_example(verb, vcr):
     code, out, _ = vcr(verb.name, "--help")
@@ -233,7 +248,9 @@ def test_every_verb_has_help_with_an_example(verb, vcr):
         (["show", "../etc/passwd"], 2, "session id"),
         (["show", "my_run", "9"], 2, "it has frames 0 to 2"),
         (["resume", "my_run", "9"], 2, "it has frames 0 to 2"),
-        (["resume", "my_run", "2", "--set", "plan=x"], 2, "A string needs its quotes"),
+        (["resume", "my_run", "2", "--set", "plan={x"], 2, "--set plan: {x is no JSON"),
+        (["resume", "my_run", "2", "--set", "plan=True"], 2, "True is written true in JSON"),
+        (["resume", "my_run", "2", "--set", "plan"], 2, "expected NAME=VALUE"),
         (["resume", "my_run", "2", "--set", "/a/b=1"], 2, "nothing stands at /a"),
         (["resume", "my_run", "2", "--patch", "none.json"], 2, "none.json"),
         (["resume", "my_run", "2", "--agent", "nomodule:x"], 2, "no module 'nomodule'"),
@@ -329,7 +346,7 @@ def test_a_secret_argument_of_the_program_is_not_stored_and_not_handed_on_as_a_m
 def test_a_second_run_of_a_program_in_one_session_is_resumed_by_itself(app):
     for _ in range(2):
         recorded = run_vcr("record", "-s", "twice", "--", "python", "app.py", "todo")
-    assert "added to the session that was there" in recorded.stdout
+    assert "added to the session that was there" in recorded.stderr
     done = run_vcr("resume", "twice", "5", "--set", 'database="sqlite"', "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["executed"] == ["build"]
@@ -345,8 +362,8 @@ def test_a_word_that_is_missing_is_named(recorded, words):
 def test_a_folder_that_cannot_be_used_is_one_clear_message(app):
     Path("afile").write_text("no folder")
     done = run_vcr("record", "--dir", "afile", "--", "python", "app.py", "todo")
-    assert done.returncode == 3
-    assert "afile" in done.stderr
+    assert done.returncode == 2
+    assert "afile: a file, and a folder of sessions is expected" in done.stderr
     assert "Traceback" not in done.stderr
 
 

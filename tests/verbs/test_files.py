@@ -101,3 +101,41 @@ def test_undo_needs_no_words_where_one_workspace_lies_below(written):
     assert run_vcr("rollback", "files", "1").returncode == 0
     assert run_vcr("undo").returncode == 0
     assert _files() == {"a.txt": "spoilt", "b.txt": "never asked for"}
+
+
+def test_a_second_undo_says_that_it_does_the_rollback_again(written):
+    run_vcr("rollback", "files", "1")
+    said = [run_vcr("undo").stdout for _ in range(3)]
+    assert "undone, so the files are as at savepoint 3 (vcr undo again does it again" in said[0]
+    assert "what had been undone is done again (an undo of the undo)" in said[1]
+    assert "undone, so the files are as at savepoint 5" in said[2]
+    assert _files() == {"a.txt": "spoilt", "b.txt": "never asked for"}
+    assert json.loads(run_vcr("undo", "--json").stdout)["operation"] == "redo"
+    assert _files() == {"a.txt": "draft"}
+
+
+def test_changes_takes_savepoints_or_frames_of_a_session(written):
+    def changed(*words):
+        told = json.loads(run_vcr("changes", *words, "--json").stdout)
+        return told["before"]["number"], told["after"]["number"], [file["path"] for file in told["files"]]
+
+    assert changed("2") == changed("1", "2") == changed("files", "0", "1") == changed("files", "0") == (1, 2, ["a.txt"])
+    run_vcr("rollback", "files", "1")  # what the last frame wrote is in the savepoint that this takes
+    assert changed("files", "1") == (2, 3, ["a.txt", "b.txt"])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["files"], "which frame? changes files 3 shows what frame 3 wrote"),
+        (["files", "7"], "frame 7 of files has no savepoint: frames with one are 0, 1"),
+        (["files", "1"], "no savepoint follows frame 1 of files"),
+        (["files", "x"], "'x' is no number"),
+        (["1", "x"], "'x' is no number: changes takes savepoints (3 5), or frames of a session (my_run 3 5)"),
+        (["1", "2", "3"], "1 is no session"),
+        (["other", "1"], "the session other of .vcr has no savepoints of files"),
+    ],
+)
+def test_changes_of_what_is_not_there_says_what_it_takes(written, words, said):
+    refused = run_vcr("changes", *words)
+    assert (refused.returncode, said in refused.stderr) == (2, True), refused.stderr

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from agent_vcr_nb.core.ledger import Totals
+from agent_vcr_nb.verbs.replaying import ReplayedRun
 from tests.verbs.conftest import AGENT, calls, run_vcr
 
 
@@ -63,3 +65,15 @@ def test_each_run_of_a_session_is_resumed_and_replayed_with_its_own_command(gold
     assert again.returncode == 0, again.stderr
     assert calls() == ["build", "build"]
     assert run_vcr("verify").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("replay_ms", "recorded_ms", "said"),
+    [
+        (14.0, 90_000.0, "  time: 14 ms instead of 90.0 s\n"),
+        (14.0, 0.37, "  time: 14 ms; the steps themselves had taken 0.37 ms\n"),
+    ],
+)
+def test_a_replay_says_that_it_saved_time_only_where_it_did(replay_ms, recorded_ms, said):
+    run = ReplayedRun("golden", (1, 2), Totals(), recorded_ms, replay_ms, None, None)
+    assert said in run.text()

@@ -86,6 +86,24 @@ def test_a_recorder_with_a_workspace_takes_a_savepoint_before_each_frame_that_fi
     acid.close()
 
 
+def test_steps_that_are_recorded_when_they_are_over_have_savepoints_too(workspace, tmp_path):
+    acid = ACIDWorkspace(workspace)
+    trees = {}
+    with VCRRecorder(output_dir=tmp_path / "recordings", workspace=acid) as recorder:
+        recorder.start_session("by-hand")
+        for number in range(4):
+            trees[number] = snapshot(workspace)
+            put(workspace, f"made{number // 2}.txt", str(number // 2))
+            recorder.record_step(f"node{number}", {"n": number}, {"n": number + 1})
+        assert recorder.problems == []
+        kinds = [(one.kind, one.label, one.frame) for one in acid.savepoints()]
+        assert kinds == [("begin", "by-hand", 1), ("auto", "after node2#1", 3)]
+        for number in (3, 1, 2):
+            acid.rollback(number)
+            assert snapshot(workspace) == trees[number]
+    acid.close()
+
+
 def test_a_frame_that_finds_no_change_costs_no_git(workspace, tmp_path, monkeypatch):
     acid = ACIDWorkspace(workspace)
     with VCRRecorder(output_dir=tmp_path / "recordings", workspace=acid) as recorder:

@@ -10,7 +10,7 @@ from typing import Any
 
 from agent_vcr_nb.core.errors import ImportFormatError
 from agent_vcr_nb.core.frame import FrameMetadata, FrameType
-from agent_vcr_nb.integrations.importers.common import ImportedFrame, ImportedSession, Part, Remarks, own_name
+from agent_vcr_nb.integrations.importers.common import ImportedFrame, ImportedSession, Part, Remarks
 from agent_vcr_nb.integrations.importers.document import Document
 
 _COUNTS = ("tokens_used", "tokens_input", "tokens_output")
@@ -39,7 +39,7 @@ def sessions(document: Document) -> Iterator[ImportedSession]:
     forked = data.count("forked_from_frame")
     metadata = {"source_metadata": data.part("metadata").value, "started_at": data.text("created_at")}
     yield ImportedSession(
-        data.text("session_id") or own_name(document.path),
+        data.text("session_id") or document.name,
         _frames([line.part("data") for line in lines if line.get("type") == "frame"], left_out),
         {key: value for key, value in metadata.items() if value},
         tuple(tag for tag in data.items("tags") if isinstance(tag, str)),

@@ -9,7 +9,6 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from agent_vcr_nb.core.encoding import Json, escape
@@ -250,11 +249,6 @@ def clean_name(name: str) -> str:
 def showable(text: str) -> str:
     """Return a text without lone surrogates, which no terminal and no JSON takes."""
     return text.encode("utf-8", "backslashreplace").decode()
-
-
-def own_name(path: Path) -> str:
-    """Return a file's name without the suffixes of recordings."""
-    return re.sub(r"(\.traj\.json|\.traj|\.json|\.eval|\.vcr|\.txt)$", "", path.name)
 
 
 def _named(value: Any) -> str:

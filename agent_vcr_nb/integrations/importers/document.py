@@ -28,6 +28,11 @@ class Document:
     archive: Archive | None = None
     problems: Remarks = field(default_factory=Remarks)
 
+    @property
+    def name(self) -> str:
+        """The file's name without the suffixes of recordings."""
+        return re.sub(r"(\.traj\.json|\.traj|\.json|\.eval|\.vcr|\.txt)$", "", self.path.name)
+
     def close(self) -> None:
         """Release the file."""
         if self.archive is not None:

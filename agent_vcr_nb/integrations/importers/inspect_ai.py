@@ -21,7 +21,6 @@ from agent_vcr_nb.integrations.importers.common import (
     Remarks,
     figures,
     known_of,
-    own_name,
     session_id_of,
 )
 from agent_vcr_nb.integrations.importers.document import Document
@@ -46,7 +45,7 @@ def recognises(document: Document) -> bool:
 def sessions(document: Document) -> Iterator[ImportedSession]:
     """Return a run for each sample of each epoch."""
     header, samples = _log(document)
-    stem = own_name(document.path)
+    stem = document.name
     for sample in samples:
         reader = _Sample(sample, header, document.problems)
         name = f"{stem}-{_word(sample.get('id'))}-epoch{_word(sample.get('epoch'))}"

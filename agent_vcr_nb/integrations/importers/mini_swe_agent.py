@@ -19,7 +19,6 @@ from agent_vcr_nb.integrations.importers.common import (
     Remarks,
     figures,
     known_of,
-    own_name,
     parts_of,
     session_id_of,
     without,
@@ -51,7 +50,7 @@ def sessions(document: Document) -> Iterator[ImportedSession]:
     else:
         run = Part(document.value, "", document.problems)
         info, messages = run.part("info"), list(run.parts("messages"))
-    task = own_name(document.path)
+    task = document.name
     metadata = {"task": task, **known_of(info, "exit_status", "submission", "model_stats", "mini_version")}
     if info.get("config"):
         left_out.add("/info/config: the agent's configuration, which is no state of the run")

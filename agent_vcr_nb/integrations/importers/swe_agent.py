@@ -19,7 +19,6 @@ from agent_vcr_nb.integrations.importers.common import (
     Remarks,
     figures,
     known_of,
-    own_name,
     session_id_of,
 )
 from agent_vcr_nb.integrations.importers.document import Document
@@ -47,7 +46,7 @@ def sessions(document: Document) -> Iterator[ImportedSession]:
     run = Part(document.value, "", document.problems)
     config = _config(run)
     info = run.part("info")
-    stem = own_name(document.path)
+    stem = document.name
     task = config.part("problem_statement").text("id") if config.get("problem_statement") else None
     task = task or stem
     metadata = {

@@ -16,7 +16,6 @@ from agent_vcr_nb.integrations.importers.common import (
     Part,
     figures,
     known_of,
-    own_name,
     session_id_of,
 )
 from agent_vcr_nb.integrations.importers.document import Document
@@ -40,10 +39,10 @@ def sessions(document: Document) -> Iterator[ImportedSession]:
     run = Part(document.value, "", document.problems)
     question = run.get("question_ID")
     labels = known_of(run, *_LABELS)
-    task = question if isinstance(question, str) else own_name(document.path)
+    task = question if isinstance(question, str) else document.name
     metadata = {"task": task, **known_of(run, "question", "ground_truth", "level", "is_corrected", "is_correct")}
     yield ImportedSession(
-        f"{document.path.absolute().parent.name}-{own_name(document.path)}",
+        f"{document.path.absolute().parent.name}-{document.name}",
         _frames(run),
         {**metadata, **labels},
         ("who-and-when", session_id_of(task)[:40]),

@@ -11,7 +11,7 @@ from langgraph.errors import GraphBubbleUp, GraphInterrupt, ParentCommand
 
 from agent_vcr_nb.core.errors import CannotResumeError
 from agent_vcr_nb.core.frame import FrameType
-from agent_vcr_nb.core.steps import Place, Scope, Step, current_scope, scope_now
+from agent_vcr_nb.core.steps import Placement, Scope, Step, current_scope, scope_now
 from agent_vcr_nb.integrations.langgraph import calls
 from agent_vcr_nb.integrations.langgraph.run import GraphRun
 from agent_vcr_nb.integrations.langgraph.superstep import Task
@@ -206,7 +206,9 @@ class Handler(BaseCallbackHandler):
     def _begin(self, name: str, state: dict[str, Any], kind: FrameType, run: _Run) -> Step | None:
         lane = self.run.llm_lane if kind is FrameType.LLM_CALL else self.run.small_lane
         with self.run.guarded:
-            step = self.run.recorder.begin(name, state, kind, place=Place(run.scope or self.run.scope, lane=lane))
+            step = self.run.recorder.begin(
+                name, state, kind, placement=Placement(run.scope or self.run.scope, lane=lane)
+            )
             if step.returned:
                 raise CannotResumeError(
                     f"{step.key} has a recorded result, and is called in a way that cannot be kept from running. "

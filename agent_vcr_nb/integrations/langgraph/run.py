@@ -22,7 +22,7 @@ from agent_vcr_nb.core.errors import VCRError
 from agent_vcr_nb.core.frame import FrameMetadata, Provenance
 from agent_vcr_nb.core.policy import Return
 from agent_vcr_nb.core.recorder import VCRRecorder
-from agent_vcr_nb.core.steps import Place, Scope, Step
+from agent_vcr_nb.core.steps import Placement, Scope, Step
 from agent_vcr_nb.integrations.langgraph import seams
 from agent_vcr_nb.integrations.langgraph.superstep import Loop, Superstep, Task
 
@@ -248,7 +248,7 @@ class GraphRun:
         step = self.recorder.begin(
             name,
             state,
-            place=Place(
+            placement=Placement(
                 scope,
                 occurrence,
                 loop.lane if by_state else self.small_lane,

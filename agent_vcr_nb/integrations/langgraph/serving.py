@@ -21,7 +21,7 @@ from langgraph.pregel import Pregel
 
 from agent_vcr_nb.core.frame import FrameType
 from agent_vcr_nb.core.policy import ResumeMode, ResumePolicy, Return
-from agent_vcr_nb.core.steps import Place, Step, scope_now
+from agent_vcr_nb.core.steps import Placement, Step, scope_now
 from agent_vcr_nb.integrations.langgraph import calls
 from agent_vcr_nb.integrations.langgraph.recorded import RecordedGraphs
 from agent_vcr_nb.integrations.langgraph.run import GraphRun
@@ -147,7 +147,7 @@ def _begin_tool(run: GraphRun, tool: Any, given: Any) -> tuple[Step, Any]:
     if isinstance(given, Mapping) and hasattr(tool, "_filter_injected_args"):
         shown = tool._filter_injected_args(dict(given))
     state = calls.tool_input(shown if isinstance(shown, Mapping) else None, str(given))
-    step = run.recorder.begin(tool.name, state, FrameType.TOOL_CALL, place=Place(lane=run.small_lane))
+    step = run.recorder.begin(tool.name, state, FrameType.TOOL_CALL, placement=Placement(lane=run.small_lane))
     if step.edited:
         given = {**given, **step.input_state} if isinstance(given, Mapping) else step.input_state.get("input", given)
     return step, given
@@ -214,7 +214,7 @@ _OF_THE_CALL = ("callbacks", "tags", "metadata", "run_name", "run_id", "ls_struc
 def _begin_model(run: GraphRun, model: Any, messages: list[Any], stop: Any, options: Mapping[str, Any]) -> Step:
     chosen = {name: value for name, value in options.items() if name not in _OF_THE_CALL}
     state = calls.model_input(messages, model._get_invocation_params(stop=stop, **chosen))
-    return run.recorder.begin(calls.MODEL, state, FrameType.LLM_CALL, place=Place(lane=run.llm_lane))
+    return run.recorder.begin(calls.MODEL, state, FrameType.LLM_CALL, placement=Placement(lane=run.llm_lane))
 
 
 def _model_result(step: Step) -> LLMResult:

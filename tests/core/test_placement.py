@@ -1,16 +1,16 @@
-"""A framework that knows better than the flow of control where a step belongs says so with a Place."""
+"""A framework that knows better than the flow of control where a step belongs says so with a Placement."""
 
 from agent_vcr_nb import VCRPlayer, VCRRecorder
 from agent_vcr_nb.core.delta import Lane
-from agent_vcr_nb.core.steps import Place
+from agent_vcr_nb.core.steps import Placement
 
 
 def test_a_step_is_placed_below_the_step_and_with_the_occurrence_that_its_framework_names(in_tmp):
     recorder = VCRRecorder()
     recorder.start_session("run")
     outer = recorder.begin("outer", {"a": 1})
-    late = recorder.begin("worker", {"i": 1}, place=Place(outer.scope(), occurrence=2))
-    early = recorder.begin("worker", {"i": 0}, place=Place(outer.scope(), occurrence=1))
+    late = recorder.begin("worker", {"i": 1}, placement=Placement(outer.scope(), occurrence=2))
+    early = recorder.begin("worker", {"i": 0}, placement=Placement(outer.scope(), occurrence=1))
     for step in (early, late, outer):
         step.finish({"done": True})
     recorder.close()
@@ -27,7 +27,7 @@ def test_states_of_one_lane_are_told_as_changes_whatever_thread_they_come_from(i
     recorder.start_session("run")
     lane, state = Lane(), {"text": "x" * 10_000, "n": 0}
     for n in range(5):
-        step = recorder.begin("node", {**state, "n": n}, place=Place(lane=lane))
+        step = recorder.begin("node", {**state, "n": n}, placement=Placement(lane=lane))
         step.finish({**state, "n": n + 1})
     recorder.close()
     assert (in_tmp / ".vcr/run.vcr").stat().st_size < 20_000
