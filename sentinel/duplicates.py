@@ -26,13 +26,6 @@ RULE_OF = {
     "name": "reimplemented-name",
 }
 
-_ADVICE = {
-    "constants": ", only constants differ - reuse it: make them parameters and delete this copy",
-    "reordered": ", with the same statements in another order - reuse it: extract what both share",
-    "near": ", {} % of the body is the same - reuse it: extract what both share",
-    "name": " and does a similar thing - reuse it, or give this one a name that says how it differs",
-}
-
 
 class Match(NamedTuple):
     """The older function that a function repeats."""
@@ -133,11 +126,12 @@ def message(index: Index, entry: Entry, match: Match) -> str:
     cell, line = index.place(other)
     where = f"{other.qualname}() already exists in {other.path}:{'' if cell is None else f'cell {cell}:'}{line}"
     if match.kind in ("exact", "renamed"):
-        return f"{where} - reuse it: {_how_to_share(entry, other)}"
+        return f"{where} - reuse it: {_reuse(entry, other)}"
     return where + _ADVICE[match.kind].format(round(match.similarity * 100))
 
 
-def _how_to_share(entry: Entry, other: Entry) -> str:
+def _reuse(entry: Entry, other: Entry) -> str:
+    """How to use the other function instead of a copy of it."""
     if entry.is_method or other.is_method:
         return "delete this copy and call one shared method or function"
     if other.path == entry.path:
@@ -145,3 +139,11 @@ def _how_to_share(entry: Entry, other: Entry) -> str:
     if other.path.endswith(".ipynb"):
         return "move it into a module and import it in both places"
     return "delete this copy and import it"
+
+
+_ADVICE = {
+    "constants": ", only constants differ - reuse it: make them parameters and delete this copy",
+    "reordered": ", with the same statements in another order - reuse it: extract what both share",
+    "near": ", {} % of the body is the same - reuse it: extract what both share",
+    "name": " and does a similar thing - reuse it, or give this one a name that says how it differs",
+}

@@ -50,7 +50,7 @@ _token_ids: dict[str, int] = {}
 
 
 class Tokens:
-    """The tokens of one function; names, constants and starts of statements are positions in ``out``."""
+    """The token list of one function; ``names`` and ``constants`` are positions in ``out``."""
 
     __slots__ = ("awaits", "constants", "control", "locals", "names", "out", "starts")
 
@@ -189,10 +189,7 @@ def _expand(node: Any, kind: Any, tokens: Tokens, stack: list[Any]) -> None:
     if special is not None:
         special(node, tokens, stack)
         return
-    if issubclass(kind, ast.stmt):
-        tokens.starts.append(len(tokens.out))
-    tokens.control += isinstance(node, _CONTROL)
-    tokens.awaits |= kind in _ASYNC
+    _count(node, kind, tokens)
     tokens.out.append(kind.__name__)
     for name, is_block in _fields.get(kind) or _fields_of(kind):
         value = getattr(node, name, None)
@@ -202,8 +199,19 @@ def _expand(node: Any, kind: Any, tokens: Tokens, stack: list[Any]) -> None:
             stack.extend([item if isinstance(item, ast.AST) else str(item) for item in reversed(value)])
         elif isinstance(value, ast.AST):
             stack.append(value)
+        elif kind is ast.ExceptHandler and value is not None:
+            tokens.locals.add(value)
+            stack.append("V")
         elif value is not None:
             stack.append(str(value))
+
+
+def _count(node: Any, kind: Any, tokens: Tokens) -> None:
+    """Note what a node is besides its tokens: a statement, a branch, a wait."""
+    if issubclass(kind, ast.stmt):
+        tokens.starts.append(len(tokens.out))
+    tokens.control += isinstance(node, _CONTROL)
+    tokens.awaits |= kind in _ASYNC
 
 
 def _expression(node: ast.Expr, tokens: Tokens, stack: list[Any]) -> None:
@@ -233,21 +241,9 @@ def _nested(node: Any, tokens: Tokens, stack: list[Any]) -> None:
     stack += ("}", *reversed(node.body), node.args)
 
 
-def _handler(node: ast.ExceptHandler, tokens: Tokens, stack: list[Any]) -> None:
-    """Its name is a local one, though it stands as text."""
-    tokens.out.append("ExceptHandler")
-    stack += ("}", *reversed(node.body))
-    if node.name is not None:
-        tokens.locals.add(node.name)
-        stack.append("V")
-    if node.type is not None:
-        stack.append(node.type)
-
-
 _SPECIAL: dict[type, Callable[[Any, Tokens, list[Any]], None]] = {
     ast.Expr: _expression,
     ast.alias: _alias,
-    ast.ExceptHandler: _handler,
     ast.AnnAssign: _annotated,
     ast.FunctionDef: _nested,
     ast.AsyncFunctionDef: _nested,

@@ -86,6 +86,14 @@ MINIFIED_FROM = 5_000
 MINIFIED_LINE = 250
 """Characters of a file, and a line on average, from which it is no source that someone wrote."""
 _COMMENTS = _types("comment line_comment block_comment doc_comment")
+_STATEMENTS = (
+    "_statement",
+    "let_declaration",
+    "variable_declaration",
+    "short_var_declaration",
+    "lexical_declaration",
+)
+"""How the kinds of nodes end that are statements."""
 _STRINGS = _types(
     "string template_string interpreted_string_literal raw_string_literal rune_literal string_literal "
     "char_literal character_literal regex"
@@ -95,13 +103,6 @@ _NUMBERS = _types(
     "decimal_floating_point_literal hex_integer_literal"
 )
 _TYPE_NOTES = _types("type_annotation type_parameters type_arguments")
-_STATEMENT_ENDS = (
-    "_statement",
-    "let_declaration",
-    "variable_declaration",
-    "short_var_declaration",
-    "lexical_declaration",
-)
 _PARAMETERS = _types("required_parameter optional_parameter")
 _DECLARES = {
     "variable_declarator": "name",
@@ -345,7 +346,7 @@ class _Function:
         kind = node.type
         if kind in _DECLARES:
             tokens.locals.update(_text(item) for item in _identifiers(node.child_by_field_name(_DECLARES[kind])))
-        if kind.endswith(_STATEMENT_ENDS):
+        if kind.endswith(_STATEMENTS):
             tokens.starts.append(len(tokens.out))
         tokens.control += kind in self.grammar.branches
         if kind in _COMMENTS or kind in _TYPE_NOTES:
