@@ -21,7 +21,7 @@ class Config:
     """What to look for. Every field is an entry of ``[tool.sentinel]``, written with dashes."""
 
     max_function_lines: int = 40
-    """Lines from ``def`` to the function's last line, docstring included."""
+    """Lines from ``def`` to the function's last line, without the docstring."""
     max_complexity: int = 8
     """Cyclomatic complexity, counted as ruff's C901."""
     max_cognitive: int = 15

@@ -150,6 +150,7 @@ class Project:
 
     def _index(self, facts: FileFacts) -> list[Entry]:
         document = facts.document
+        self.index.set_taken(document.path, facts.taken())
         return self.index.update(document.path, facts.functions(), facts.classes(), document.cells)
 
     def _place(self, facts: FileFacts, entries: list[Entry]) -> list[Finding]:
@@ -157,7 +158,7 @@ class Project:
         document = facts.document
         off = self._off.union(facts.silent, *(rules for spec, rules in self._off_for if spec.match_file(document.path)))
         placed: list[tuple[int, Finding]] = []
-        for raw, start, ignores in facts.raw_findings():
+        for raw, start, ignores in facts.raw_findings(partial(self.index.is_taken, document.path)):
             if raw.rule not in off and not is_silenced(raw, ignores):
                 placed.append((start + raw.line, _finding(document, raw, start)))
         placed.extend(self._duplicates(facts, entries, off))

@@ -64,10 +64,10 @@ def save(project: Project) -> None:
     rows: list[tuple[Any, ...]] = []
     files: list[tuple[Any, ...]] = []
     for path, record in index.files.items():
+        known = [tuple(item) for item in record.known]
+        taken = [f"{module} {name}" for module, name in record.taken]
         stamp = project.stamps.get(path)
-        files.append(
-            (_to_json(path), len(record.ids), record.classes, list(map(tuple, record.known)), record.cells, stamp)
-        )
+        files.append((_to_json(path), len(record.ids), record.classes, known, record.cells, taken, stamp))
         for number in record.ids:
             entry = index.entries[number]
             _append(entry, len(rows), arrays, postings)
@@ -96,6 +96,11 @@ def _from_json(name: str) -> str:
     return name if name.isascii() else name.encode("latin-1").decode("utf-8", "surrogateescape")
 
 
+def _pair(item: str) -> tuple[str, str]:
+    module, _, name = item.partition(" ")
+    return module, name
+
+
 def _append(entry: Entry, number: int, arrays: dict[str, array[int]], postings: dict[str, list[int]]) -> None:
     mark = entry.mark
     arrays["exact"].append(mark.exact)
@@ -110,7 +115,7 @@ def _append(entry: Entry, number: int, arrays: dict[str, array[int]], postings: 
 
 def _row(entry: Entry) -> tuple[Any, ...]:
     mark = entry.mark
-    flags = entry.is_method | entry.is_async << 1
+    flags = entry.is_method | mark.is_async << 1
     counts = (entry.parameters, mark.tokens, mark.statements, mark.control)
     return (entry.name, entry.qualname, entry.line, entry.age, entry.body_hash, flags, *counts)
 
@@ -152,11 +157,12 @@ def _fill(project: Project, arrays: dict[str, array[int]], tail: dict[str, Any])
     for kind in KINDS:
         index.postings[kind] = Postings(arrays[f"postings_{kind}"])
     rows, entries = tail["rows"], index.entries
-    for name, count, classes, known, cells, stamp in tail["files"]:
+    for name, count, classes, known, cells, taken, stamp in tail["files"]:
         path = _from_json(name)
         numbers = list(range(len(entries), len(entries) + count))
         record = FileRecord(numbers, (), [Known(*item) for item in known], tuple(map(tuple, cells)))
         index.files[path] = record
+        index.set_taken(path, frozenset(_pair(item) for item in taken))
         index.set_classes(path, record, tuple((name, tuple(bases)) for name, bases in classes))
         if stamp is not None:
             project.stamps[path] = tuple(stamp)
@@ -180,6 +186,6 @@ def _entry(number: int, path: str, row: list[Any], arrays: dict[str, array[int]]
         tokens,
         statements,
         control,
+        bool(flags & 2),
     )
-    is_method, is_async = bool(flags & 1), bool(flags & 2)
-    return Entry(number, path, name, qualname, line, age, body_hash, is_method, is_async, parameters, mark)
+    return Entry(number, path, name, qualname, line, age, body_hash, bool(flags & 1), parameters, mark)

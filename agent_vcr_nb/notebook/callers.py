@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import types
 from collections.abc import Callable, Mapping
@@ -81,22 +82,27 @@ def _name_of(frame: types.FrameType, names: Mapping[str, Any]) -> str | None:
     return f"{module}:{code.co_name}" if getattr(known, "__code__", None) is code else None
 
 
-def caller_at(recording: Recording, frame: int) -> Caller:
-    """Return what called the outermost steps around a frame; of a fork, what called its parent's."""
-    seen: set[str] = set()
-    while recording.session_id not in seen:
-        seen.add(recording.session_id)
-        lines = [line for line in recording.others(CALLER) if _number(line.get("frames")) <= frame]
-        if lines:
-            name = lines[-1].get("name")
-            return Caller(name is not None, str(name or ""))
-        parent = recording.header.get("parent_session_id")
-        frame = min(frame, _number(recording.header.get("forked_from_frame")))
-        try:
-            recording = Recording(find_session(str(parent), recording.path.parent))
-        except VCRError:
-            break
-    return Caller()
+class Callers:
+    """What called the outermost steps of a recording; of a fork, what called its parent's."""
+
+    def __init__(self, recording: Recording) -> None:
+        seen: set[str] = set()
+        until: int | None = None
+        self._lines: list[tuple[int, Caller]] = []
+        while recording.session_id not in seen and not self._lines:
+            seen.add(recording.session_id)
+            for line in recording.others(CALLER):
+                first, name = _number(line.get("frames")), line.get("name")
+                if until is None or first <= until:
+                    self._lines.append((first, Caller(name is not None, str(name or ""))))
+            until = _number(recording.header.get("forked_from_frame"))
+            with contextlib.suppress(VCRError):
+                parent = str(recording.header.get("parent_session_id"))
+                recording = Recording(find_session(parent, recording.path.parent))
+
+    def at(self, frame: int) -> Caller:
+        """Return what called an outermost step."""
+        return next((caller for first, caller in reversed(self._lines) if first <= frame), Caller())
 
 
 def _number(value: Any) -> int:

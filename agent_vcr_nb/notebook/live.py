@@ -14,7 +14,7 @@ from agent_vcr_nb.core.kinds import integration_of
 from agent_vcr_nb.core.recording import Recording
 from agent_vcr_nb.core.steps import live_agents
 from agent_vcr_nb.core.tape import Tape
-from agent_vcr_nb.notebook.callers import Caller, caller_at
+from agent_vcr_nb.notebook.callers import Callers
 from agent_vcr_nb.verbs.agents import named_here
 
 
@@ -51,21 +51,20 @@ def live_agent(tape: Tape, frame: int, names: Mapping[str, Any]) -> Live:
     """Return what the run of a frame began with, among the `names` of the notebook and the steps of this kernel."""
     if not 0 <= frame < len(tape.heads) or tape.heads[frame] is None:
         return Live()
-    root = tape.root_of(frame)
-    outermost = [number for number in range(len(tape.heads)) if tape.is_outermost(number)]
-    caller = caller_at(tape.recording, root)
-    if outermost and all(_is_of_framework(tape, number) for number in outermost):
-        return _graph({tape.name(number) for number in outermost}, names)
-    name = tape.name(root)
-    if {tape.name(number) for number in outermost} == {name} and (
-        tape.has_children(root) or caller == Caller(known=True)
-    ):
-        return _step(name, names)
+    root, callers = tape.root_of(frame), Callers(tape.recording)
+    caller, name = callers.at(root), tape.name(root)
+    beside = [n for n in range(len(tape.heads)) if tape.is_outermost(n) and callers.at(n) == caller]
+    if beside and all(_is_of_framework(tape, number) for number in beside):
+        return _graph(tape, root, names)
+    is_agent = tape.has_children(root) and not _is_of_framework(tape, root)
+    is_alone = {tape.name(number) for number in beside} == {name}
     if caller.known and caller.name:
-        return _called(caller.name, tape, names)
+        return _step(name, names) if is_agent and is_alone else _called(caller.name, tape, names)
+    if is_agent or (caller.known and is_alone):
+        return _step(name, names)
     if caller.known:
         return Live(why=f"its steps were called by a cell, one by one: choose {name} to run that one alone")
-    return _step(name, names) if tape.has_children(root) and not _is_of_framework(tape, root) else Live()
+    return Live()
 
 
 def _is_of_framework(tape: Tape, number: int) -> bool:
@@ -73,17 +72,30 @@ def _is_of_framework(tape: Tape, number: int) -> bool:
     return not tape.call(number) and tape.recording.has_start(number)
 
 
-def _graph(nodes: set[str], names: Mapping[str, Any]) -> Live:
-    """Return the one graph here that has these nodes."""
+def _graph(tape: Tape, root: int, names: Mapping[str, Any]) -> Live:
+    """Return the one graph here that has the nodes of the run of a graph that `root` is of."""
+    nodes: set[str] = set()
     found = {}
     for name, value in list(names.items()):
-        integration = None if name[:1] == "_" or not hasattr(value, "invoke") else integration_of(value)
-        if integration is not None and nodes <= set(integration.step_names(value)):
+        integration = None if name[:1] == "_" else integration_of(value)
+        if integration is None or not hasattr(value, "invoke"):
+            continue
+        nodes = nodes or _nodes(tape, root, integration.first_frames(tape))
+        if nodes <= set(integration.step_names(value)):
             found[id(value)] = name, value
     if len(found) == 1:
         return Live(next(iter(found.values()))[1])
-    several = " or ".join(name for name, _ in found.values())
-    return Live(why=f"that may be {several}" if found else f"no graph here has the nodes {', '.join(sorted(nodes))}")
+    if not found:
+        return Live(why=f"no graph here has the node {tape.name(root)} and those that ran with it")
+    return Live(why=f"that may be {' or '.join(name for name, _ in found.values())}")
+
+
+def _nodes(tape: Tape, root: int, starts: list[int]) -> set[str]:
+    """Return the names of the nodes that ran in the same run of a graph as `root`."""
+    first = max((start for start in starts if start <= root), default=0)
+    stop = min((start for start in starts if start > root), default=len(tape.heads))
+    inside = (number for number in range(first, stop) if tape.is_outermost(number))
+    return {tape.name(number) for number in inside if _is_of_framework(tape, number)}
 
 
 def _step(name: str, names: Mapping[str, Any]) -> Live:

@@ -187,7 +187,28 @@ def test_the_one_graph_with_the_nodes_is_found_and_of_two_none(shell, run):
     assert "that may be graph_again or other" in str(error)
     run("del graph, graph_again, other, builder")
     _, error = run("%vcr resume one 1")
-    assert "no graph here has the nodes build, plan" in str(error)
+    assert "no graph here has the node build and those that ran with it" in str(error)
+
+
+def test_each_of_two_graphs_in_one_session_is_found_for_its_own_frames(shell, run):
+    run(GRAPH)
+    run(
+        "def ask(state):\n    ran.append('ask')\n    return {'plan': 'asked'}\n"
+        "second = StateGraph(State)\nsecond.add_node(ask)\nsecond.add_edge(START, 'ask')\nsecond.add_edge('ask', END)\n"
+        "small = second.compile()"
+    )
+    run("%vcr record one\ngraph.invoke({'task': 'todo'})\nsmall.invoke({'task': 'more'})")
+    assert executed(shell, run, "%vcr resume one 1")[0] == ["build"]
+    assert executed(shell, run, "%vcr resume one 2")[0] == ["ask"]
+
+
+def test_an_agent_is_found_though_its_steps_were_tried_alone_in_the_same_session(shell, run):
+    run(STEPS)
+    run("@step\ndef agent(task):\n    return build(plan({'task': task}))")
+    run("%vcr record one\nplan({'task': 'tried'})\nagent('todo')")
+    assert executed(shell, run, "%vcr resume one 3")[0] == ["build"]
+    _, error = run("%vcr resume one 0")
+    assert "its steps were called by a cell, one by one: choose plan" in str(error)
 
 
 def test_the_button_resumes_what_the_magic_resumes_and_says_what_it_lacks(shell, run):
