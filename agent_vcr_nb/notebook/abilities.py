@@ -25,7 +25,7 @@ ACTIONS = (
     {"name": "replay", "label": "Ghost replay", "key": "", "hint": "Run the agent on what was recorded, nothing live"},
 )
 RERUN = ("resume", "replay")
-NO_AGENT = "which agent is to run? Choose one beside the buttons, or set debugger.agent"
+NO_AGENT = "which agent is to run? {}Choose one beside the buttons, or set debugger.agent"
 
 
 class Abilities:
@@ -57,7 +57,8 @@ class Abilities:
                 self._whole = can_replay(tape)
                 self._of = tape
             frame = min(frame, len(recording) - 1)
-            unknown = "" if agent else _told(lambda: find_agent(place, None, recording, frame), NO_AGENT)
+            why = NO_AGENT.format(f"{place.unknown[:1].upper()}{place.unknown[1:]}. " if place.unknown else "")
+            unknown = "" if agent else _told(lambda: find_agent(place, None, recording, frame), why)
             return every("") | {
                 "resume": _first_of(can_resume(tape, frame), unknown),
                 "replay": _first_of(self._whole, unknown),

@@ -16,7 +16,7 @@ from IPython.display import DisplayHandle
 
 from agent_vcr_nb.notebook.displaying import display_saved, display_widget, saved_bundle
 from agent_vcr_nb.notebook.guarded import STATIC, answer_while_busy, in_words
-from agent_vcr_nb.notebook.in_marimo import stacked
+from agent_vcr_nb.notebook.in_marimo import stacked, text_colour
 from agent_vcr_nb.notebook.looks import FIGURE_CSS, plain
 
 
@@ -85,7 +85,8 @@ class ChartView(ipywidgets.VBox):
             self._handle.update(saved_bundle(self.saved(), self._css_class), raw=True)
 
     def _display_(self) -> Any:
-        """Return what marimo shows."""
+        """Return what marimo shows, where no style sheet of ours reaches the chart."""
+        self.figure.layout.font.color = text_colour()
         return stacked([self.figure], self.saved()[0])
 
     def _ipython_display_(self) -> None:

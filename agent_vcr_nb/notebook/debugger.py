@@ -21,7 +21,7 @@ from agent_vcr_nb.notebook.edits import EditBook, Patch
 from agent_vcr_nb.notebook.feed import News
 from agent_vcr_nb.notebook.in_marimo import stacked
 from agent_vcr_nb.notebook.later import Later
-from agent_vcr_nb.notebook.live import Tapes, live_agent
+from agent_vcr_nb.notebook.live import Live, Tapes, live_agent
 from agent_vcr_nb.notebook.recorded import PlayerSource, Run, source_of
 from agent_vcr_nb.notebook.saved import Part, SavedView, saved_view
 from agent_vcr_nb.notebook.saved_parts import SavedParts
@@ -44,7 +44,7 @@ class VCRDebugger(traitlets.HasTraits):
 
     Args:
         source: the run, such as ``PlayerSource(player)``.
-        agent: what the button Resume runs; None for the function of this kernel that the recording began with.
+        agent: what the button Resume runs; None for what of this kernel the recording began with.
         views: fork graph, ledger and findings that are shown elsewhere as well; None for its own.
         book: edits that are made elsewhere as well; None for its own.
 
@@ -122,10 +122,10 @@ class VCRDebugger(traitlets.HasTraits):
         folder = self._folder()
         shell = get_ipython()
         names: Mapping[str, Any] = shell.user_ns if shell is not None else {}
-        agent = self.agent
-        if agent is None:
-            agent = live_agent(self._tapes.of(find_session(session, folder)), frame)
-        return Place(folder, session, agents=names, agent=agent, patch=self._patch_of)
+        live = Live(self.agent)
+        if self.agent is None:
+            live = live_agent(self._tapes.of(find_session(session, folder)), frame, names)
+        return Place(folder, session, agents=names, agent=live.agent, unknown=live.why, patch=self._patch_of)
 
     def _patch_of(self, session: str, frame: int) -> Patch:
         return self.pending_edit(frame) or [] if session == self.session else []

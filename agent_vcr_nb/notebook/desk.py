@@ -15,7 +15,7 @@ from agent_vcr_nb.core.lineage import find_session, session_ids
 from agent_vcr_nb.core.player import VCRPlayer
 from agent_vcr_nb.core.tape import Tape
 from agent_vcr_nb.notebook.edits import EditBook, Operation
-from agent_vcr_nb.notebook.live import live_agent
+from agent_vcr_nb.notebook.live import Live, live_agent
 from agent_vcr_nb.notebook.recorded import PlayerSource
 from agent_vcr_nb.notebook.recordings import Recordings
 from agent_vcr_nb.notebook.views import Views
@@ -35,7 +35,7 @@ class Desk:
         self.debugger: Any = None
         """One for the life of the kernel: a cell that is run again shows it again."""
         self.book = EditBook()
-        self.recordings = Recordings(directory)
+        self.recordings = Recordings(directory, namespace)
         self.views = Views(self.select)
         self.verbs: dict[str, Verb] = {}
         self.rolled_back_at: float | None = None
@@ -167,11 +167,14 @@ class Desk:
     def run(self, verb: Verb, words: dict[str, Any], show: Callable[[str], None] | None) -> Result:
         """Run a verb on what is alive here; `show` shows what it has to say while it works."""
         session = words.get("session") or self.current()
+        runs = any(option.name == "agent" for option in verb.options)
+        live = self._live_agent(session, words.get("frame", 0)) if runs else Live()
         place = Place(
             self.directory,
             self.current(),
             agents=self.namespace(),
-            agent=self._live_agent(session, words.get("frame") if verb.name != "replay" else 0),
+            agent=live.agent,
+            unknown=live.why,
             patch=self._patch_of,
             show=show,
             complain=show,
@@ -185,8 +188,9 @@ class Desk:
             self.rolled_back_at = time.monotonic()
         return result
 
-    def _live_agent(self, session: str | None, frame: int | None) -> Any:
-        """Return the function of this kernel that the frame's run began with, where that was a step."""
+    def _live_agent(self, session: str | None, frame: int | None) -> Live:
+        """Return what of this kernel the frame's run began with."""
         if session is None or frame is None or not self.is_session(session):
-            return None
-        return live_agent(Tape(VCRPlayer.load(find_session(session, self.directory)).recording), frame)
+            return Live()
+        tape = Tape(VCRPlayer.load(find_session(session, self.directory)).recording)
+        return live_agent(tape, frame, self.namespace())

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple, TypeAlias
 
+from agent_vcr_nb.core.errors import Cancelled
 from agent_vcr_nb.notebook.source import Source
 
 TYPES = ("node", "tool", "llm", "error", "checkpoint")
-STATUSES = ("ok", "error", "running", "damaged")
+STATUSES = ("ok", "error", "running", "damaged", "cancelled")
 ERROR, RUNNING = STATUSES.index("error"), STATUSES.index("running")
 PROVENANCES = ("live", "replayed", "edited", "mocked")
 BATCH = 2000
@@ -78,7 +79,7 @@ class FrameFeed:
         return min((number for number in self._parents_of_failed if number not in passed_on), default=0)
 
     def _note_failure(self, number: int, summary: dict[str, Any]) -> None:
-        if summary["status"] == "error":
+        if status_of(summary) in ("error", "cancelled"):
             self._parents_of_failed[number] = summary["parent"]
 
     def _read(self, stop: int) -> None:
@@ -101,12 +102,18 @@ def row_of(summary: dict[str, Any]) -> Row:
     """Return [type, status, provenance, depth, start_ms, latency_ms] of a frame's summary."""
     return [
         _index(TYPES, summary["type"]),
-        _index(STATUSES, summary["status"]),
+        _index(STATUSES, status_of(summary)),
         _index(PROVENANCES, summary["provenance"]),
         summary["depth"],
         _rounded(summary["start_ms"]),
         _rounded(summary["latency_ms"]),
     ]
+
+
+def status_of(summary: dict[str, Any]) -> str:
+    """Return how a frame ended, as it is shown: what the user ended did not fail."""
+    was_ended = summary["status"] == "error" and str(summary["error"]).startswith(f"{Cancelled.__name__}:")
+    return "cancelled" if was_ended else str(summary["status"])
 
 
 def detail_of(summary: dict[str, Any]) -> dict[str, Any]:
@@ -118,7 +125,7 @@ def detail_of(summary: dict[str, Any]) -> dict[str, Any]:
 
 def title_of(summary: dict[str, Any]) -> str:
     """Return a frame in one line: number, key, type, and what is unusual about it."""
-    unusual = [word for word in (summary["status"], summary["provenance"]) if word not in ("ok", "live")]
+    unusual = [word for word in (status_of(summary), summary["provenance"]) if word not in ("ok", "live")]
     return " · ".join([f"frame {summary['number']}", summary["key"], summary["type"], *unusual])
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from agent_vcr_nb.notebook.threads import thread
+
 BUSY_SECONDS = 0.05
 """Between two looks while something comes: 20 updates of the page a second, however fast the run."""
 IDLE_SECONDS = 0.5
@@ -29,8 +31,8 @@ class Follower:
         """Begin to follow; does nothing when it is following already."""
         if self.running:
             return
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(self._stop,), name="vcr-follow", daemon=True)
+        stop = self._stop = threading.Event()
+        self._thread = thread(lambda: self._run(stop), "vcr-follow")
         self._thread.start()
 
     def stop(self) -> None:

@@ -21,7 +21,7 @@ from agent_vcr_nb.notebook.lanes import Lane, Lanes, fold, graph_of, lay_out
 from agent_vcr_nb.notebook.looks import OUTCOMES, UNKNOWN_OUTCOME, bare_layout, hover, plain, shortened
 from agent_vcr_nb.verbs.definition import Place
 from agent_vcr_nb.verbs.sessions import Dag
-from agent_vcr_nb.verbs.text import counted
+from agent_vcr_nb.verbs.text import counted, edited
 
 LIMIT = 30
 """Sessions that are drawn; of more the rest is folded into one node, a click on which shows as many again."""
@@ -162,7 +162,9 @@ class ForkDAG(ChartView):
         lanes = self.lanes
         rows = max(2, len(lanes.shown) + bool(lanes.folded))
         longest = max([lane.ends_at for lane in lanes.shown], default=0)
-        layout.xaxis.dtick = 1 if longest <= 20 else None  # there is no half a frame
+        # There is no half a frame, and around a single one none at all.
+        layout.xaxis.update(dtick=1 if longest <= 20 else None, range=None if longest else [-0.5, 0.5])
+        layout.xaxis.autorange = longest > 0
         layout.annotations = _arrows(lanes)
         layout.height = 110 + LANE_PIXELS * rows
         layout.yaxis.update(
@@ -331,13 +333,8 @@ def _hover(lane: Lane, total: Totals) -> str:
 
 
 def _edit(info: SessionInfo) -> list[str]:
-    lines = [_operation(operation) for operation in info.edit]
+    lines = [shortened(edited(operation), 120) for operation in info.edit]
     return [*lines, f"“{info.reason}”"] if info.reason else lines
-
-
-def _operation(operation: dict[str, Any]) -> str:
-    value = f" = {operation['value']!r}" if "value" in operation else ""
-    return shortened(f"{operation.get('op')} {operation.get('path')}{value}", 120)
 
 
 def _fact(info: SessionInfo, total: Totals, *, named: bool = True) -> str:

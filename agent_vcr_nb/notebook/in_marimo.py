@@ -17,3 +17,10 @@ def stacked(widgets: Iterable[Any], html: str = "") -> Any:
 
     shown = [marimo.ui.anywidget(widget) for widget in widgets if isinstance(widget, anywidget.AnyWidget)]
     return marimo.vstack([*shown, *([marimo.Html(html)] if html else [])])
+
+
+def text_colour() -> str:
+    """Return what text can be read on marimo's page; grey where the browser decides what that looks like."""
+    import marimo
+
+    return {"dark": "#e4e4e4", "light": "#333333"}.get(str(marimo.app_meta().theme), "#808080")

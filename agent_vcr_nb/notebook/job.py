@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from agent_vcr_nb.core.cancelling import CancellableRecorder
 from agent_vcr_nb.core.frame import Frame, Provenance
 from agent_vcr_nb.notebook.printed import Printed, keeping
+from agent_vcr_nb.notebook.threads import thread
 
 SERVED = (Provenance.REPLAYED, Provenance.MOCKED)
 
@@ -44,7 +44,7 @@ class Job:
         self.cancelling = False
         self._work, self._done = work, done
         self._recorder: CancellableRecorder | None = None
-        self._thread = threading.Thread(target=self._run, name=f"vcr-{name}", daemon=True)
+        self._thread = thread(self._run, f"vcr-{name}")
 
     @property
     def running(self) -> bool:

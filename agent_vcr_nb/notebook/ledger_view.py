@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,8 @@ MEASURES = ("cost", "tokens")
 ROWS = 200
 """Rows of the table on show; `data` has all of them."""
 NAME_CHARACTERS = 40
+WIDEST = 0.07
+"""Part of the chart's width that a bar takes where there are few: a single one would fill it."""
 UNKNOWN_MODEL = "unknown model"
 
 _COLUMNS = {"frame": "frame", "node": "node_name", "model": "model", "session": "group", "branch": "group"}
@@ -138,16 +141,28 @@ class CostLedgerView(ChartView):
         names = {provenance: _bars(rows, self.by, self.measure, provenance) for provenance in PROVENANCES}
         strange = [row for row in rows if _amount(row, self.measure) is None]
         unknown = _unknown(strange, self.by, self.measure)
-        self.redraw([names.get(trace.name, unknown) for trace in self.figure.data], self._arrange)
+        places = sorted({row["frame"] for row in rows}) if self.by == "frame" else [*range(len(_groups(rows, self.by)))]
+        self.redraw(
+            [names.get(trace.name, unknown) for trace in self.figure.data], lambda layout: self._arrange(layout, places)
+        )
         self.sums.value = "".join(f"<p>{line}</p>" for line in self._sums())
         self.table.value = f'<div class="vcr-scroll">{_table(rows, self.by)}</div>'
 
-    def _arrange(self, layout: Any) -> None:
-        layout.xaxis.update(type="linear" if self.by == "frame" else "category", title={"text": self.by})
+    def _arrange(self, layout: Any, places: list[int]) -> None:
+        gap = min([after - before for before, after in pairwise(places)], default=1)
+        first, last = (places[0], places[-1]) if places else (0, 0)
+        layout.xaxis.update(
+            type="linear" if self.by == "frame" else "category",
+            title={"text": self.by},
+            range=[first - gap / 2, last + gap / 2],
+            dtick=1 if last - first <= 20 else None,  # there is no half a frame
+        )
+        layout.bargap = 1 - min(0.85, WIDEST * ((last - first) / gap + 1))
         layout.shapes = self._mark()
         money = self.measure == "cost"
         title = {"text": "US dollars" if money else "tokens", "standoff": 14}
-        layout.yaxis.update(title=title, tickprefix="$" if money else "")
+        # Not $150µ for a fraction of a cent.
+        layout.yaxis.update(title=title, tickprefix="$" if money else "", exponentformat="none" if money else "B")
 
     def _sums(self) -> list[str]:
         ledger = self.ledger
@@ -220,6 +235,10 @@ def _unknown(rows: list[dict[str, Any]], by: str, measure: str) -> dict[str, Any
         "hovertext": [hover([f"{measure} unknown"]) + "<br>" + _hover(row, by) for row in rows],
         "customdata": [_target(row, by) for row in rows],
     }
+
+
+def _groups(rows: list[dict[str, Any]], by: str) -> set[Any]:
+    return {_place(row, by) for row in rows}
 
 
 def _target(row: dict[str, Any], by: str) -> list[Any]:

@@ -176,11 +176,28 @@ class VCRMagics(Magics):
         given, words = words, self._with_session(self.desk.verbs[name], words)
         with contextlib.suppress(click.exceptions.Exit):  # what --help ends with
             try:
-                context = self._commands[name].make_context(f"%vcr {name}", list(words))
+                context = self._context(name, words)
             except click.UsageError:
                 self._raise_if_no_session(self.desk.verbs[name], given)
                 raise
             self._commands[name].invoke(context)
+
+    def _context(self, name: str, words: list[str]) -> click.Context:
+        """Return a command with its words; a frame that none of them is, is the selected one of the current session."""
+        command = self._commands[name]
+        try:
+            return command.make_context(f"%vcr {name}", list(words))
+        except click.MissingParameter as missing:
+            session, frame = words[0] if words else None, self.desk.frame()
+            if missing.param is None or missing.param.name != "frame" or session != self.desk.current():
+                raise
+            if frame is None:
+                raise UsageError(
+                    f"of which frame? %vcr {name} N, or select one first, in the debugger or by %vcr goto N"
+                ) from None
+            context = command.make_context(f"%vcr {name}", [str(session), str(frame), *words[1:]])
+        print(f"frame {frame} of {session}, as it is selected")
+        return context
 
     def _with_session(self, verb: Verb, words: list[str]) -> list[str]:
         """Put the current session first where the words do not name one; raises UsageError where there is none."""
@@ -195,6 +212,8 @@ class VCRMagics(Magics):
         named = bool(words) and not words[0].startswith("-") and self.desk.is_session(words[0])
         needed = sum(argument.required for argument in verb.arguments)
         alone = named and needed > 1 and len(words) == 1
+        if alone and verb.arguments[1].name == "frame" and not words[0].isdecimal():
+            alone = False  # a session, at the frame that is selected
         return words if named and not alone else [current, *words]
 
     def _raise_if_no_session(self, verb: Verb, words: list[str]) -> None:
@@ -221,7 +240,7 @@ class VCRMagics(Magics):
             views.show_plot(result)
         elif name == "findings":
             player = self.desk.player() if self.desk.current() else None
-            views.show_findings([finding.to_dict() for finding in result.findings], player)
+            views.show_findings([finding.to_dict() for finding in result.findings], player, result.root)
 
 
 def _documented(verbs: dict[str, Verb]) -> str:

@@ -2,39 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from agent_vcr_nb.core.errors import UsageError
+from agent_vcr_nb.core.errors import RecordingError, UsageError
 from agent_vcr_nb.core.journal import check_session_id, session_path
 from agent_vcr_nb.core.recorder import VCRRecorder
 from agent_vcr_nb.core.recording import Recording
 from agent_vcr_nb.integrations.installing import install
+from agent_vcr_nb.notebook.callers import NotebookRecorder
 from agent_vcr_nb.verbs.text import counted
 
 
 class Recordings:
     """At most one recording from here on, and at most one of the cell that runs, which goes before it."""
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
+    def __init__(self, directory: Path, namespace: Callable[[], Mapping[str, Any]]) -> None:
+        self.directory, self._namespace = directory, namespace
         self.recorder: VCRRecorder | None = None
         """Of ``%vcr record``."""
         self._cell: VCRRecorder | None = None
-        self.frames_before = 0
-        """Frames that the session of ``%vcr record`` had when it began."""
         self._asked_for = ""
         self._frames_before = 0
 
-    def begin(self, name: str | None, tags: Sequence[str]) -> str:
-        """Record from here on, into a new session or on with the one of that name; returns its id."""
+    def begin(self, name: str | None, tags: Sequence[str], *, go_on: bool) -> tuple[str, str]:
+        """Record from here on; returns the session's id, and in words what of that name was there.
+
+        A name that is taken gets a number, unless the recording is to `go_on` with that session.
+        """
+        self.end()
+        before = self._frames_of(name)
+        self.recorder, session = self._start(name, tags, go_on=go_on)
+        if go_on and before:
+            return session, f", on from the {counted(before, 'frame')} that it has"
+        if name is not None and name != session:
+            again = f"%vcr record {name} --continue adds to it"
+            return session, f"; {name} is an earlier run of {counted(before, 'frame')}, and {again}"
+        return session, ""
+
+    def _start(self, name: str | None, tags: Sequence[str], *, go_on: bool) -> tuple[VCRRecorder, str]:
         if name:
             check_session_id(name)
-        self.end()
         install()
-        self.frames_before = self._frames_of(name)
-        self.recorder = VCRRecorder(self.directory)
-        return self.recorder.start_session(name, tags=list(tags)).session_id
+        recorder = NotebookRecorder(self.directory, namespace=self._namespace)
+        session = name if name is None or go_on else self._free(name)
+        return recorder, recorder.start_session(session, tags=list(tags)).session_id
 
     def end(self) -> str | None:
         """End the recording that `begin` began and return its session, or None where there is none."""
@@ -50,16 +63,10 @@ class Recordings:
 
         A name that is taken gets a number, unless the recording is to `go_on` with that session.
         """
-        if name:
-            check_session_id(name)
         self.end_cell()
-        install()
-        session = name if name is None or go_on else self._free(name)
-        before = self._frames_of(session)
-        recorder = VCRRecorder(self.directory)
-        started = recorder.start_session(session, tags=list(tags)).session_id
-        self._cell, self._asked_for = recorder, name or started
-        self._frames_before = before
+        before = self._frames_of(name) if go_on else 0
+        self._cell, started = self._start(name, tags, go_on=go_on)
+        self._asked_for, self._frames_before = name or started, before
         return started
 
     def end_cell(self) -> str | None:
@@ -87,12 +94,18 @@ class Recordings:
         return len(Recording(path)) if path is not None and path.exists() else 0
 
     def _free(self, name: str) -> str:
-        """Return the first of NAME, NAME-2, NAME-3 … that no session has."""
+        """Return the first of NAME, NAME-2, NAME-3 … that no session with frames has."""
         number, free = 1, name
-        while session_path(self.directory, free).exists():
+        while self._is_taken(free):
             number += 1
             free = f"{name}-{number}"
         return free
+
+    def _is_taken(self, name: str) -> bool:
+        try:
+            return self._frames_of(name) > 0
+        except RecordingError:
+            return True  # there is a file, which cannot be read
 
     def stop(self) -> str:
         """End the recording from here on; raises UsageError where there is none."""

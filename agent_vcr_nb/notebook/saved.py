@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from agent_vcr_nb.core.errors import VCRError
 from agent_vcr_nb.notebook.edits import Patch
-from agent_vcr_nb.notebook.feed import FrameFeed, title_of
+from agent_vcr_nb.notebook.feed import FrameFeed, status_of, title_of
 from agent_vcr_nb.notebook.source import Source
 
 STRIP = 120
@@ -34,7 +34,9 @@ LOOKS = {
     "error": ("E", "#a3001b"),
 }
 UNKNOWN = ("?", "#737373")
-FAILED = "#a3001b"
+FAILED, CANCELLED = "#a3001b", "#7d4e9e"
+SIGNS = {"error": ("✕", FAILED), "cancelled": ("▼", CANCELLED)}
+"""How a frame ended that did not come to its end: a sign before its letter, and the colour of its cell."""
 
 
 class SavedView(NamedTuple):
@@ -112,13 +114,10 @@ def _html(
 
 def _cell(summary: dict[str, Any], is_chosen: bool) -> str:
     letter, colour = LOOKS.get(summary["type"], UNKNOWN)
-    failed = summary["status"] == "error"
-    sign = f"✕{letter}" if failed else letter
+    sign, colour = SIGNS.get(status_of(summary), ("", colour))
     border = "outline: 2px solid #000; outline-offset: 1px;" if is_chosen else ""
-    style = (
-        f"background-color: {FAILED if failed else colour}; color: #fff; padding: 2px 5px; margin-right: 2px; {border}"
-    )
-    return f'<span title="{escape(_cut(title_of(summary), NAME_CHARACTERS))}" style="{style}">{sign}</span> '
+    style = f"background-color: {colour}; color: #fff; padding: 2px 5px; margin-right: 2px; {border}"
+    return f'<span title="{escape(_cut(title_of(summary), NAME_CHARACTERS))}" style="{style}">{sign}{letter}</span> '
 
 
 def _text(
@@ -129,7 +128,7 @@ def _text(
     state: str,
     edit: list[str],
 ) -> str:
-    strip = "".join("✕" if s["status"] == "error" else LOOKS.get(s["type"], UNKNOWN)[0] for s in window)
+    strip = "".join(SIGNS.get(status_of(s), LOOKS.get(s["type"], UNKNOWN))[0] for s in window)
     lines = [heading, strip, *(f"✕ {line}" for line in errors)]
     if chosen:
         lines.append(f"state before {_line(chosen)}")

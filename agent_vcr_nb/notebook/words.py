@@ -16,7 +16,7 @@ from agent_vcr_nb.notebook.edits import Operation
 from agent_vcr_nb.verbs.catalogue import WORKSPACE
 from agent_vcr_nb.verbs.definition import Argument, Option, Place, Result, Verb
 from agent_vcr_nb.verbs.frames import show
-from agent_vcr_nb.verbs.text import counted, one_line
+from agent_vcr_nb.verbs.text import one_line
 from agent_vcr_nb.verbs.values import value_of
 from agent_vcr_nb.workspace.line import Rollback
 
@@ -77,7 +77,7 @@ class Words:
         at = Option("frame", "whose state; without it, the selected frame's", kind="number")
         return (
             Verb("debug", self.debug, "Show the debugger of the current session, as %vcr alone does.", "%vcr"),
-            Verb("record", self.record, "Record every step from here on.", "%vcr record my_run", (name,), (tag,)),
+            Verb("record", self.record, "Record every step from here on.", "%vcr record my_run", (name,), (tag, go_on)),
             Verb("stop", self.stop, "End the recording.", "%vcr stop"),
             Verb(
                 "cell",
@@ -115,13 +115,11 @@ class Words:
         display(self.desk.show_debugger())
         return Said("")
 
-    def record(self, place: Place, name: str | None = None, tag: Sequence[str] = ()) -> Result:
+    def record(self, place: Place, name: str | None = None, tag: Sequence[str] = (), **options: bool) -> Result:
         """Record from here on."""
-        session = self.desk.recordings.begin(name, tag)
+        session, was_there = self.desk.recordings.begin(name, tag, go_on=bool(options.get("continue")))
         self.desk.begin(session)
-        before = self.desk.recordings.frames_before
-        goes_on = f", on from the {counted(before, 'frame')} that it has" if before else ""
-        return Said(f"recording {session}{goes_on}; %vcr shows it, %vcr stop ends it")
+        return Said(f"recording {session}{was_there}; %vcr shows it, %vcr stop ends it")
 
     def stop(self, place: Place) -> Result:
         """End the recording."""

@@ -39,12 +39,13 @@ def find_agent(place: Place, named: str | None, recording: Recording, frame: int
         if command_at(recording, frame):
             return Script()
         known = ", ".join(agent_names(place.agents))
+        why = f"As far as is known, {place.unknown}" if place.unknown else "The recording does not tell"
         raise CannotResumeError(
-            f"{recording.session_id}: which agent is to run? The recording does not tell. Pass it with {HOW}"
+            f"{recording.session_id}: which agent is to run? {why}. Pass it with {HOW}"
             + (f". That may be here: {known}" if known else "")
         )
-    if named in place.agents:
-        return place.agents[named]
+    if ":" not in named and named.partition(".")[0] in place.agents:
+        return named_here(place.agents, named)
     module_name, colon, path = named.partition(":")
     if not (colon and module_name and path):
         known = ", ".join(
@@ -56,6 +57,19 @@ def find_agent(place: Place, named: str | None, recording: Recording, frame: int
         if not hasattr(found, name):
             raise UsageError(f"agent {named!r}: {module_name} has no {path!r}")
         found = getattr(found, name)
+    return found
+
+
+def named_here(names: Mapping[str, Any], named: str) -> Any:
+    """Return what a name of a notebook is, such as ``agent`` or ``bot.run``; raises UsageError where it is nothing."""
+    first, *rest = named.split(".")
+    if first not in names:
+        raise UsageError(f"agent {named!r}: {first} is not defined here")
+    found = names[first]
+    for name in rest:
+        if not hasattr(found, name):
+            raise UsageError(f"agent {named!r}: {first} is a {type(found).__name__} and has no {name!r}")
+        found, first = getattr(found, name), f"{first}.{name}"
     return found
 
 

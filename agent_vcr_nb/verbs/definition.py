@@ -40,6 +40,8 @@ class Place:
     """Names that ``--agent`` may be, beside ``module:name``: those of the notebook."""
     agent: Any = None
     """The agent of the current session, where it is alive in this process."""
+    unknown: str = ""
+    """Why `agent` is None, for a user to act on; empty where nothing is known of it."""
     patch: Callable[[str, int], Sequence[Mapping[str, Any]]] | None = None
     """Gives the patch that was made in a widget for (session, frame)."""
     recorder: Callable[[Path], VCRRecorder] | None = None

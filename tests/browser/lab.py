@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import ast
 import json
-import os
-import socket
-import subprocess
-import sys
 import time
-import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import nbformat
+from tests.browser.program import Program, write_notebook
 
 TOKEN = "only-on-this-machine"
 SETTINGS = {
@@ -40,23 +36,25 @@ OF_JUPYTERLAB = ("Command 'filebrowser:open-path' not registered.",)
 KERNEL = "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel"
 
 
-class Server:
-    """JupyterLab on a free port, with no configuration but ours; use as a context manager."""
+class Server(Program):
+    """JupyterLab, with no configuration but ours."""
+
+    homes = (*Program.homes, "JUPYTER_RUNTIME_DIR")
 
     def __init__(self, root: Path) -> None:
-        self.root = root
         self.notebooks = root / "notebooks"
-        self.log = root / "lab.log"
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.base = f"http://127.0.0.1:{probe.getsockname()[1]}"
+        super().__init__(root, self.notebooks)
 
-    def __enter__(self) -> Server:
+    def words(self) -> Sequence[str]:
+        """Return what stands after `python -m`; makes the folder of notebooks and writes the settings."""
         self.notebooks.mkdir()
-        self._write_settings()
+        for plugin, settings in SETTINGS.items():
+            path = self.root / "settings/@jupyterlab" / f"{plugin}.jupyterlab-settings"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(settings))
         options = {
             "ServerApp.ip": "127.0.0.1",
-            "ServerApp.port": self.base.rpartition(":")[2],
+            "ServerApp.port": self.port,
             "ServerApp.port_retries": 0,
             "ServerApp.root_dir": self.notebooks,
             "IdentityProvider.token": TOKEN,
@@ -65,49 +63,19 @@ class Server:
             "LabApp.extension_manager": "readonly",
             "JupyterNotebookApp.expose_app_in_browser": True,
         }
-        command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--expose-app-in-browser"]
-        command += [f"--{name}={value}" for name, value in options.items()]
-        with self.log.open("w") as log:
-            self._process = subprocess.Popen(
-                command, env=self._environment(), cwd=self.notebooks, stdout=log, stderr=log
-            )
-        self._wait_until_up()
-        return self
+        flags = ["--no-browser", "--allow-root", "--expose-app-in-browser"]
+        return ["jupyterlab", *flags, *(f"--{name}={value}" for name, value in options.items())]
 
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        try:
-            self._process.wait(15)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+    def environment(self) -> dict[str, str]:
+        """Return the variables, with JupyterLab's folders."""
+        folders = {"SETTINGS": "settings", "WORKSPACES": "workspaces"}
+        own = {f"JUPYTERLAB_{name}_DIR": str(self.root / folder) for name, folder in folders.items()}
+        return super().environment() | own
 
-    def _write_settings(self) -> None:
-        for plugin, settings in SETTINGS.items():
-            path = self.root / "settings/@jupyterlab" / f"{plugin}.jupyterlab-settings"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(settings))
-
-    def _environment(self) -> dict[str, str]:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("JUPYTER")}
-        for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"):
-            environment[name] = str(self.root / name.lower())
-        environment["JUPYTERLAB_SETTINGS_DIR"] = str(self.root / "settings")
-        environment["JUPYTERLAB_WORKSPACES_DIR"] = str(self.root / "workspaces")
-        environment["JUPYTER_PLATFORM_DIRS"] = "1"
-        return environment
-
-    def _wait_until_up(self) -> None:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            if self._process.poll() is not None:
-                break
-            try:
-                urllib.request.urlopen(f"{self.base}/api?token={TOKEN}", timeout=1).close()
-                return
-            except (urllib.error.URLError, TimeoutError):
-                time.sleep(0.1)
-        raise RuntimeError(f"JupyterLab did not start:\n{self.log.read_text()[-4000:]}")
+    def is_up(self) -> bool:
+        """Tell whether it answers."""
+        with urllib.request.urlopen(f"{self.base}/api?token={TOKEN}", timeout=1):
+            return True
 
 
 class Watch:
@@ -136,11 +104,7 @@ class Notebook:
 
     def write(self, cells: list[str]) -> None:
         """Write the notebook file with these code cells."""
-        kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-        made = nbformat.v4.new_notebook(
-            cells=[nbformat.v4.new_code_cell(cell) for cell in cells], metadata={"kernelspec": kernel}
-        )
-        nbformat.write(made, self.server.notebooks / self.name)
+        write_notebook(self.server.notebooks / self.name, *cells)
 
     def open(self, address: str = "") -> None:
         """Open it, at another address than JupyterLab's if one is given, and wait until its kernel is idle."""

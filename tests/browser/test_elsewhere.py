@@ -117,6 +117,51 @@ while debugger.frame != 9 and time.monotonic() < deadline:
     expect(shown.output(1)).to_have_text("'heard while busy'")
 
 
+AGENT = """
+%load_ext agent_vcr_nb
+from agent_vcr_nb import step
+ran = []
+
+@step
+def plan(state):
+    ran.append("plan")
+    return {**state, "database": "mongodb"}
+
+@step
+def build(state):
+    ran.append("build")
+    if state["database"] != "sqlite":
+        raise ValueError(f"no driver for {state['database']}")
+    return {**state, "built": True}
+
+def agent(state):
+    return build(plan(state))
+"""
+
+
+def test_a_button_of_notebook_7_resumes_on_the_edit(page, server, picture):
+    shown = Notebook(page, server, "notebook_7_button.ipynb")
+    record = "%vcr record by_button\ntry:\n    agent({'task': 'todo'})\nexcept ValueError:\n    ran.clear()\n%vcr stop"
+    shown.write([AGENT, record, "%vcr", "debugger = get_ipython().magics_manager.registry['VCRMagics'].debugger"])
+    shown.open(f"notebooks/{shown.name}?token={TOKEN}")
+    shown.run(0, 1, 2, 3)
+    tree, bar = page.get_by_test_id("vcr-tree"), page.get_by_test_id("vcr-actions")
+    expect(tree).to_have_attribute("data-frame", "1")
+    expect(tree).to_have_attribute("data-ready", "true")
+    set_value(page, tree, "mongodb", "sqlite")
+    expect(page.get_by_role("list", name="JSON Patch")).to_contain_text("sqlite")
+    bar.get_by_role("button", name="Resume from here").click()
+    outcome = page.get_by_test_id("vcr-outcome")
+    expect(outcome).to_contain_text("✓ by_button-fork1: done")
+    expect(outcome).to_contain_text("executed: build")
+    shown.expect_value("ran", ["build"])
+    shown.expect_value("[debugger.session, debugger.frame]", ["by_button-fork1", 1])
+    expect(page.get_by_test_id("vcr-session")).to_contain_text("by_button-fork1")
+    picture("notebook_7_button")
+    page.get_by_role("slider", name="Frame").press("f")
+    expect(outcome).to_contain_text("by_button-fork1-fork1: forked, not run")
+
+
 def test_in_voila(page, tmp_path, picture):
     with hosts.voila(tmp_path, CELL) as host:
         watch = Watch(page, host)
@@ -140,6 +185,52 @@ def test_in_marimo(page, tmp_path, picture):
     watch.check()
 
 
+BUTTON = """
+from agent_vcr_nb import VCRRecorder, step
+from agent_vcr_nb.notebook.debugger import VCRDebugger
+
+@step
+def plan(task):
+    return {"task": task, "database": "mongodb"}
+
+@step
+def build(state):
+    if state["database"] != "sqlite":
+        raise ValueError(f"no driver for {state['database']}")
+    return {**state, "built": True}
+
+@step
+def agent(task):
+    return build(plan(task))
+
+with VCRRecorder(".vcr") as recorder:
+    recorder.start_session("by_button")
+    try:
+        agent("todo")
+    except ValueError:
+        pass
+VCRDebugger("by_button")
+"""
+
+
+def test_a_button_resumes_on_marimos_dark_page(page, tmp_path, picture):
+    with hosts.marimo(tmp_path, BUTTON, theme="dark") as host:
+        watch = Watch(page, host)
+        page.goto(host.base, wait_until="domcontentloaded")
+        tree, bar = page.get_by_test_id("vcr-tree"), page.get_by_test_id("vcr-actions")
+        expect(tree).to_have_attribute("data-ready", "true")
+        for widget in (tree, bar, page.get_by_test_id("vcr-scrubber")):
+            expect(widget).to_have_css("background-color", "rgb(26, 27, 28)")
+        expect(tree.locator(".fa-icon").first).to_have_css("fill", "rgb(228, 228, 228)")
+        set_value(page, tree, "mongodb", "sqlite")
+        expect(page.get_by_role("list", name="JSON Patch")).to_contain_text("sqlite")
+        bar.get_by_role("button", name="Resume from here").click()
+        expect(page.get_by_test_id("vcr-outcome")).to_contain_text("✓ by_button-fork1: done")
+        expect(page.get_by_test_id("vcr-session")).to_contain_text("by_button-fork1")
+        picture("marimo_dark")
+        watch.check()
+
+
 def test_a_chart_in_marimo(page, tmp_path):
     cell = """
 from agent_vcr_nb import VCRRecorder
@@ -149,10 +240,11 @@ with VCRRecorder(".vcr") as recorder:
     recorder.record_step("work", {}, {})
 ForkDAG(".vcr")
 """
-    with hosts.marimo(tmp_path, cell) as host:
+    with hosts.marimo(tmp_path, cell, theme="dark") as host:
         watch = Watch(page, host)
         page.goto(host.base, wait_until="domcontentloaded")
         # The chart's program is 5 MB, and marimo waits for all of it.
         expect(page.locator(".js-plotly-plot")).to_contain_text("drawn", timeout=90_000)
+        expect(page.locator(".js-plotly-plot .ytick text")).to_have_css("fill", "rgb(228, 228, 228)")
         expect(page.get_by_text("ok · 1 frame")).to_be_visible()
         watch.check()

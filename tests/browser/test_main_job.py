@@ -200,6 +200,6 @@ def test_the_saved_notebook_shows_forks_and_cost_without_a_kernel(lab, page, ser
     expect(saved).to_be_visible()
     expect(saved).to_contain_text("todo-fork2: 4 frames, 2 failed")
     expect(saved).to_contain_text("╰─ todo-fork2")
-    expect(saved).to_contain_text("spent (live): 1 calls, 880 tokens, $0.010000")
+    expect(saved).to_contain_text("spent (live): 1 call, 880 tokens, $0.010000")
     expect(page.locator("script[src*=cdn]")).to_have_count(0)
     picture("joined-saved")

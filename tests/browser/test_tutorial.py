@@ -17,7 +17,7 @@ def opened(notebook):
     """The tutorial's agent, recorded and failed, with the debugger on show; the resume is not run yet."""
     cells = [cell.source for cell in nbformat.read(TUTORIAL, as_version=4).cells if cell.cell_type == "code"]
     upto = cells.index("%vcr") + 1
-    made = notebook(*cells[:upto], "%vcr resume 7 --agent agent", "%vcr dag")
+    made = notebook(*cells[:upto], "%vcr resume 7", "%vcr dag")
     made.run(*range(upto))
     return made
 
@@ -49,10 +49,15 @@ def test_an_edit_in_the_tree_is_what_percent_vcr_resume_runs_on(opened, page, pi
     expect(page.get_by_role("list", name="JSON Patch")).to_contain_text(
         '{"op":"replace","path":"/database","value":"sqlite"}'
     )
+    # The agent is a plain function, and found by having called the steps.
+    expect(page.get_by_test_id("vcr-actions").get_by_role("button", name="Resume from here")).to_be_enabled()
+    tree.locator(".jse-value", has_text="sqlite").first.click()
+    expect(tree.get_by_role("button", name="When did this change?")).to_have_text("When did /database change?")
     picture("main_job_light")
-    picture("debugger", of=page.locator(".jp-OutputArea-output", has=page.get_by_test_id("vcr-tree")))
     opened.use_theme("JupyterLab Dark")
+    expect(tree).to_have_css("background-color", "rgb(33, 33, 33)")
     picture("main_job_dark")
+    picture("debugger", of=page.locator(".jp-OutputArea-output", has=page.get_by_test_id("vcr-tree")))
     opened.use_theme("JupyterLab Light")
 
     opened.value("calls.clear()")

@@ -65,7 +65,7 @@ def test_the_measure_of_contrast_agrees_with_the_standard():
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("name", [*TYPES, "edited", "unknown"])
+@pytest.mark.parametrize("name", [*TYPES, "cancelled", "edited", "unknown"])
 def test_a_cell_stands_out_from_the_page_and_its_letter_from_the_cell(theme, name):
     known = colours(theme)
     assert contrast(known[name], BACKS[theme][0]) >= 3

@@ -10,6 +10,14 @@ def test_a_row_holds_codes_and_times():
     assert row_of(summary(1)) == [0, 0, 0, 0, 10.0, 8.0]
 
 
+def test_what_the_user_ended_is_cancelled_and_did_not_fail():
+    run = Run(2)
+    run.add(status="error", error="Cancelled: the run was cancelled by the user")
+    feed = FrameFeed(run)
+    assert (feed.failed(), feed.opening()) == ([], 2)
+    assert feed.rows[2][1] == 4
+
+
 def test_a_word_that_the_front_end_does_not_know_is_minus_one():
     assert row_of(summary(0, type="dream", status="lost", provenance="guessed"))[:3] == [-1, -1, -1]
 
@@ -57,6 +65,8 @@ def test_a_huge_error_is_cut_before_it_goes_to_the_browser():
     [
         ({}, "frame 4 · step#4 · node"),
         ({"status": "error", "provenance": "edited"}, "frame 4 · step#4 · node · error · edited"),
+        ({"status": "error", "error": "Cancelled: by the user"}, "frame 4 · step#4 · node · cancelled"),
+        ({"status": "error", "error": "CancelledError: "}, "frame 4 · step#4 · node · error"),
     ],
 )
 def test_the_title_says_what_is_unusual(changes, words):

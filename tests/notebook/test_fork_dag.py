@@ -144,7 +144,7 @@ def test_a_second_click_compares_and_another_on_the_same_session_ends_it(dag):
 def test_edit_and_reason_are_in_the_hover_as_text_only(dag):
     trace, point = trace_of(dag, "better")
     text = dag.figure.data[trace].hovertext[point]
-    assert "add /plan = &#x27;&lt;img src=x onerror=alert(1)&gt;" in text
+    assert "/plan = &quot;&lt;img src=x onerror=alert(1)&gt;" in text
     assert "“no mongodb &lt;here&gt;”" in text
     assert "from run, before frame 2" in text
     assert "\u202e" not in text

@@ -156,3 +156,24 @@ def test_of_a_long_session_the_table_shows_the_first_200_rows_and_counts_the_res
     assert view.table.value.count("<tr>") == 201
     assert "and 3 more rows" in view.table.value
     assert len(view.figure.data[0].x) == 203
+
+
+def test_a_single_bar_does_not_fill_the_chart_and_stands_at_its_frame(in_tmp):
+    with VCRRecorder() as recorder:
+        recorder.start_session("run")
+        recorder.record_step("plan", {}, {})
+        recorder.record_llm_call("gpt-4o", "hi", "ho", 1, 1, cost_usd=0.000165)
+    view = CostLedgerView(ledger("run"))
+    axis = view.figure.layout.xaxis
+    assert (axis.range, axis.dtick, round(view.figure.layout.bargap, 2)) == ((0.5, 1.5), 1, 0.93)
+    view.by = "model"
+    assert view.figure.layout.xaxis.range == (-0.5, 0.5)
+
+
+def test_many_bars_stand_side_by_side(in_tmp):
+    with VCRRecorder() as recorder:
+        recorder.start_session("run")
+        for _ in range(40):
+            recorder.record_llm_call("gpt-4o", "hi", "ho", 1, 1, cost_usd=0.01)
+    view = CostLedgerView(ledger("run"))
+    assert (view.figure.layout.xaxis.range, round(view.figure.layout.bargap, 2)) == ((-0.5, 39.5), 0.15)

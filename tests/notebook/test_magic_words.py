@@ -4,7 +4,6 @@ import re
 
 import pytest
 from IPython.core.completer import provisionalcompleter
-from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 
 from agent_vcr_nb.core.errors import UsageError
@@ -12,30 +11,10 @@ from agent_vcr_nb.notebook.magics import MagicError, recording_cell, split
 from tests.notebook.test_magics import AGENT
 
 
-@pytest.fixture
-def shell(in_tmp, monkeypatch):
-    """A shell with the extension loaded and an agent defined."""
-    InteractiveShell.clear_instance()
-    monkeypatch.setenv("IPYTHONDIR", str(in_tmp / ".ipython"))
-    shell = InteractiveShell.instance()
-    shell.run_cell("%load_ext agent_vcr_nb").raise_error()
+@pytest.fixture(autouse=True)
+def agent(shell):
+    """An agent in the notebook."""
     shell.run_cell(AGENT, store_history=True).raise_error()
-    yield shell
-    shell.run_cell("%unload_ext agent_vcr_nb").raise_error()
-    shell.history_manager.end_session()
-    InteractiveShell.clear_instance()
-
-
-@pytest.fixture
-def run(shell):
-    """Run a cell; returns (what it printed, the error it ended with)."""
-
-    def run(cell):
-        with capture_output() as captured:
-            result = shell.run_cell(cell, store_history=True)
-        return captured.stdout, result.error_in_exec
-
-    return run
 
 
 def magics(shell):
@@ -272,13 +251,42 @@ def test_set_takes_no_frame_or_session_for_a_key(failed, run):
         assert "is no key: %vcr set takes the key first" in str(error)
 
 
+def test_a_recording_of_a_name_that_is_taken_is_another_session_and_says_so(failed, run):
+    said, _ = run("%vcr record my_run")
+    assert said == (
+        "recording my_run-2; my_run is an earlier run of 3 frames, and %vcr record my_run --continue adds to it; "
+        "%vcr shows it, %vcr stop ends it\n"
+    )
+    assert run("%vcr record my_run")[0].startswith("recording my_run-2; my_run is"), "nothing was recorded in it"
+
+
 def test_a_recording_that_goes_on_in_a_session_says_so(failed, run):
-    assert run("%vcr record my_run")[0].startswith("recording my_run, on from the 3 frames that it has;")
+    said, _ = run("%vcr record my_run --continue")
+    assert said.startswith("recording my_run, on from the 3 frames that it has;")
+
+
+def test_a_resume_without_a_frame_takes_the_selected_one_and_says_so(failed, run):
+    _, error = run("%vcr resume")
+    assert "of which frame? %vcr resume N, or select one first" in str(error)
+    run("%vcr goto 2")
+    for line, fork in (("%vcr resume --set plan='\"sqlite\"'", "my_run-fork1"), ("%vcr fork", "my_run-fork1-fork1")):
+        said, error = run(line)
+        assert error is None
+        assert said.startswith(f"frame 2 of {fork.rpartition('-')[0]}, as it is selected\n")
+        assert f"{fork}: forked from" in re.sub(r"\x1b\[\d+m", "", said)
+
+
+def test_a_session_that_is_not_the_current_one_has_no_selected_frame(failed, run):
+    run("%%vcr other\ntry_agent('x')")
+    run("%vcr goto 1")
+    _, error = run("%vcr resume my_run")
+    assert "Missing parameter: frame" in str(error) or "Missing argument" in str(error)
 
 
 def test_an_agent_that_is_not_known_is_looked_for_in_the_notebook(run):
-    run("%%vcr single\nplan({'task': 1})")
+    run("%%vcr single\nbuild(plan({'task': 1}) | {'plan': 'sqlite'})")
     _, error = run("%vcr resume single 0")
+    assert "its steps were called by a cell, one by one: choose plan to run that one alone" in str(error)
     assert "That may be here: plan, " in str(error)
 
 

@@ -131,8 +131,11 @@ def test_loading_twice_unloading_and_loading_again_are_fine(notebook):
 
 
 @pytest.mark.slow
-def test_a_cell_that_records_again_goes_on_with_the_session(notebook):
-    *_, shown = notebook("%vcr record my_run", "try_agent('a')", "%vcr record my_run", "try_agent('b')", "%vcr show")
+def test_a_cell_that_records_again_records_another_session_and_adds_to_the_first_where_it_is_told_so(notebook):
+    first = ("%vcr record my_run", "try_agent('a')")
+    *_, shown = notebook(*first, "%vcr record my_run", "try_agent('b')", "%vcr show")
+    assert "my_run-2: 3 frames" in shown
+    *_, shown = notebook("%vcr record my_run --continue", "try_agent('c')", "%vcr show")
     assert "my_run: 6 frames" in shown
 
 

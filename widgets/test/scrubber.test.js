@@ -120,9 +120,16 @@ test("the overview never hides a failed frame behind its neighbours", () => {
   assert.ok(overview(rows, 100).includes(4321));
 });
 
+test("what was cancelled is seen in the overview, and is no error to go to", () => {
+  const rows = Array.from({ length: 10_000 }, (_, i) => row({ status: i === 4321 ? 4 : 0 }));
+  assert.ok(overview(rows, 100).includes(4321));
+  assert.equal(nextError(rows, 0), null);
+});
+
 test("the label says number, name, what is unusual and how long", () => {
   const detail = { number: 7, key: "plan#1", name: "plan", error: null };
   assert.equal(describe(7, 10, row({ type: 2, provenance: 2, ms: 1234 }), detail), "frame 7 / 9 · plan · llm · ok · edited · 1.2 s");
+  assert.equal(describe(7, 10, row({ status: 4 }), detail), "frame 7 / 9 · plan · node · cancelled");
   assert.equal(describe(0, 0, undefined, undefined), "no frames yet");
   assert.equal(describe(0, 1, row({ type: -1, ms: null }), undefined), "frame 0 / 0 · unknown type · ok");
 });

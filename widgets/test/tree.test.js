@@ -100,6 +100,16 @@ test("a preview says how much it leaves out", () => {
   assert.equal(preview(undefined), "nothing");
 });
 
+test("the moves that only keep the order of keys are no part of an edit", () => {
+  const inserted = [
+    { op: "move", from: "/ok", path: "/fine" },
+    { op: "move", from: "/list", path: "/list" },
+    { op: "add", path: "/new", value: 1 },
+  ];
+  assert.deepEqual(plainOperations(inserted), [inserted[0], inserted[2]]);
+  assert.deepEqual(plainOperations([{ op: "move", from: "/a", path: "/a" }]), []);
+});
+
 test("operations leave without what is not theirs", () => {
   const operations = [{ op: "move", path: "/b", from: "/a", extra: 1 }, { op: "replace", path: "/c", value: null }];
   assert.deepEqual(plainOperations(operations), [

@@ -1,24 +1,14 @@
 // The bar of buttons on the page: what can be done with the selected frame, how far it is, and what came of it.
 import { selectionOf } from "../shared/bus.js";
-import { alertLine, button, element, keepKeys } from "../shared/dom.js";
-import { save, tell } from "../shared/kernel.js";
+import { button, element } from "../shared/dom.js";
+import { WidgetView, showing } from "../shared/view.js";
 import { BUSY, PATIENCE_MS, Waiting, obstacle, progressLine, sign, tooltip } from "./model.js";
 
 /** @typedef {import("../shared/types.js").Model} Model */
 
 const TICK_MS = 100;
 
-/** @param {{model: Model, el: HTMLElement}} props @returns {() => void} removes what was set up */
-export function render({ model, el }) {
-  const view = new ActionView(model);
-  el.append(view.root);
-  view.start();
-  return () => view.stop();
-}
-
-class ActionView {
-  /** @type {(() => void)[]} */
-  #cleanUp = [];
+class ActionView extends WidgetView {
   #waiting = new Waiting();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #patience;
@@ -28,13 +18,12 @@ class ActionView {
 
   /** @param {Model} model */
   constructor(model) {
-    this.model = model;
+    super(model, element("section", { "aria-label": "Actions", "data-testid": "vcr-actions" }));
     this.selection = selectionOf(model.get("group"));
-    this.alert = alertLine(() => this.#set("error", ""));
     this.buttons = element("div", { class: "vcr-bar", role: "toolbar", "aria-label": "Actions" });
     this.other = element("select", { class: "vcr-button", "aria-label": "Compare with", title: "Compare with" });
     this.agent = element("select", { class: "vcr-button", "aria-label": "Agent", title: "The agent that is run" });
-    this.agent.addEventListener("change", () => this.#set("agent", this.agent.value));
+    this.agent.addEventListener("change", () => this.set("agent", this.agent.value));
     this.note = element("p", { class: "vcr-note", role: "status", hidden: "" });
     this.line = element("span", { "data-testid": "vcr-progress" });
     this.cancel = button("Cancel", () => this.tell({ kind: "cancel" }), "Cancel");
@@ -42,28 +31,16 @@ class ActionView {
     this.outcome = element("div", { class: "vcr-outcome", "data-testid": "vcr-outcome", hidden: "" });
     this.printed = element("pre", { "data-testid": "vcr-printed" });
     this.output = element("details", { class: "vcr-printed", open: "", hidden: "" }, element("summary", {}, "printed by the agent"), this.printed);
-    this.root = element(
-      "section",
-      { class: "vcr-widget vcr-actions", "aria-label": "Actions", "data-testid": "vcr-actions" },
-      this.buttons,
-      this.note,
-      this.progress,
-      this.outcome,
-      this.output,
-      this.alert.node,
-    );
+    this.root.append(this.buttons, this.note, this.progress, this.outcome, this.output);
   }
 
   start() {
-    keepKeys(this.root);
-    this.#on("msg:custom", (message) => this.receive(message));
-    this.#on("change:error", () => this.alert.show(this.model.get("error")));
-    this.#on("change:abilities change:sessions change:agents change:agent", () => this.#showButtons());
-    this.#on("change:progress", () => this.#showProgress());
-    this.#on("change:outcome", () => this.#showOutcome());
-    this.#on("change:printed", () => this.#showPrinted());
-    this.#cleanUp.push(this.selection.onCommand((name) => this.command(name)));
-    this.alert.show(this.model.get("error"));
+    super.start();
+    this.on("change:abilities change:sessions change:agents change:agent", () => this.#showButtons());
+    this.on("change:progress", () => this.#showProgress());
+    this.on("change:outcome", () => this.#showOutcome());
+    this.on("change:printed", () => this.#showPrinted());
+    this.untilStop(this.selection.onCommand((name) => this.command(name)));
     this.#showButtons();
     this.#showProgress();
     this.#showOutcome();
@@ -73,24 +50,7 @@ class ActionView {
   stop() {
     clearTimeout(this.#patience);
     clearInterval(this.#clock);
-    for (const undo of this.#cleanUp.splice(0)) undo();
-  }
-
-  /** @param {string} events @param {(...args: any[]) => void} handler */
-  #on(events, handler) {
-    this.model.on(events, handler);
-    this.#cleanUp.push(() => this.model.off(events, handler));
-  }
-
-  /** @param {string} name @param {unknown} value */
-  #set(name, value) {
-    this.model.set(name, value);
-    save(this.model, this.alert.show);
-  }
-
-  /** @param {Record<string, unknown>} message */
-  tell(message) {
-    tell(this.model, message, this.alert.show);
+    super.stop();
   }
 
   /** @returns {import("./model.js").Ability[]} */
@@ -213,3 +173,5 @@ class ActionView {
     if (atEnd) this.printed.scrollTop = this.printed.scrollHeight;
   }
 }
+
+export const render = showing(ActionView);

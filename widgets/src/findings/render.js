@@ -1,27 +1,15 @@
 // The findings of Sentinel as a table on the page: sort, filter, select, jump.
-import { alertLine, element, hideSavedView, keepKeys } from "../shared/dom.js";
-import { save, tell } from "../shared/kernel.js";
+import { element, hideSavedView } from "../shared/dom.js";
+import { WidgetView, showing } from "../shared/view.js";
 import { COLUMNS, DRAWN, cellsOf, countLine, isSame, shownOf } from "./model.js";
 
 /** @typedef {import("../shared/types.js").Model} Model */
 /** @typedef {import("./model.js").Finding} Finding */
 
-/** @param {{model: Model, el: HTMLElement}} props @returns {() => void} removes what was set up */
-export function render({ model, el }) {
-  const view = new FindingsView(model);
-  el.append(view.root);
-  view.start();
-  return () => view.stop();
-}
-
-class FindingsView {
-  /** @type {(() => void)[]} */
-  #cleanUp = [];
-
+class FindingsView extends WidgetView {
   /** @param {Model} model */
   constructor(model) {
-    this.model = model;
-    this.alert = alertLine(() => this.#set("error", ""));
+    super(model, element("section", { class: "vcr-findings", "aria-label": "Findings", "data-testid": "vcr-findings" }));
     this.severity = element("select", { class: "vcr-button", "aria-label": "Severity" });
     for (const value of ["", "critical", "warning"]) {
       this.severity.append(element("option", { value }, value || "all severities"));
@@ -29,42 +17,21 @@ class FindingsView {
     this.text = element("input", { class: "vcr-button", type: "search", placeholder: "filter by text", "aria-label": "Filter" });
     this.count = element("span", { class: "vcr-count", role: "status" });
     this.table = element("table", { "aria-label": "Findings" });
-    this.root = element(
-      "section",
-      { class: "vcr-widget vcr-findings", "aria-label": "Findings", "data-testid": "vcr-findings" },
+    this.root.append(
       element("div", { class: "vcr-bar" }, this.severity, this.text, this.count),
       element("div", { class: "vcr-scroll" }, this.table),
-      this.alert.node,
     );
   }
 
   start() {
-    keepKeys(this.root);
-    this.severity.addEventListener("change", () => this.#set("severity", this.severity.value));
-    this.text.addEventListener("input", () => this.#set("text", this.text.value));
+    super.start();
+    this.severity.addEventListener("change", () => this.set("severity", this.severity.value));
+    this.text.addEventListener("input", () => this.set("text", this.text.value));
     const redrawn = "change:findings change:severity change:text change:sort change:descending change:hint";
-    this.#on(redrawn, () => this.draw());
-    this.#on("change:selected", () => this.#mark());
-    this.#on("change:error", () => this.alert.show(this.model.get("error")));
-    this.#cleanUp.push(hideSavedView(this.model.get("group")));
-    this.alert.show(this.model.get("error"));
+    this.on(redrawn, () => this.draw());
+    this.on("change:selected", () => this.#mark());
+    this.untilStop(hideSavedView(this.model.get("group")));
     this.draw();
-  }
-
-  stop() {
-    for (const undo of this.#cleanUp.splice(0)) undo();
-  }
-
-  /** @param {string} events @param {() => void} handler */
-  #on(events, handler) {
-    this.model.on(events, handler);
-    this.#cleanUp.push(() => this.model.off(events, handler));
-  }
-
-  /** @param {string} name @param {unknown} value */
-  #set(name, value) {
-    this.model.set(name, value);
-    save(this.model, this.alert.show);
   }
 
   /** @returns {Finding[]} */
@@ -98,7 +65,7 @@ class FindingsView {
       const made = element("button", { type: "button", "data-sort": name }, label + mark);
       made.addEventListener("click", () => {
         this.model.set("descending", isSorted && !isDescending);
-        this.#set("sort", name);
+        this.set("sort", name);
       });
       const order = isSorted ? (isDescending ? "descending" : "ascending") : "none";
       row.append(element("th", { scope: "col", "aria-sort": order }, made));
@@ -110,7 +77,7 @@ class FindingsView {
   #row(finding) {
     const row = element("tr", { tabindex: "0", "data-severity": finding.severity });
     row.setAttribute("aria-selected", String(isSame(finding, this.model.get("selected"))));
-    const select = () => this.#set("selected", finding);
+    const select = () => this.set("selected", finding);
     row.append(...cellsOf(finding).map((text) => element("td", {}, text)), element("td", {}, ...this.#jump(finding)));
     row.addEventListener("click", select);
     row.addEventListener("keydown", (event) => {
@@ -127,8 +94,8 @@ class FindingsView {
     const made = element("button", { type: "button", class: "vcr-button" }, `frame ${finding.frame}`);
     made.addEventListener("click", (event) => {
       event.stopPropagation();
-      this.#set("selected", finding);
-      tell(this.model, { kind: "jump", frame: finding.frame }, this.alert.show);
+      this.set("selected", finding);
+      this.tell({ kind: "jump", frame: finding.frame });
     });
     return [made];
   }
@@ -141,3 +108,5 @@ class FindingsView {
     }
   }
 }
+
+export const render = showing(FindingsView);

@@ -1,4 +1,5 @@
 // Paints the strip: a cell a frame, its type as colour and letter, its status and provenance as shape.
+import { CANCELLED, DAMAGED, EDITED, ERROR, MOCKED, OK, REPLAYED, RUNNING } from "../shared/types.js";
 import { overview } from "./model.js";
 
 /** @typedef {import("../shared/types.js").Row} Row */
@@ -9,7 +10,7 @@ export const MARKS = 9;
 export const OVERVIEW = 12;
 const LETTERS = ["N", "T", "L", "E", "C"];
 
-/** Colours that the page's theme decides. @typedef {{types: string[], unknown: string, letter: string, text: string, error: string, edited: string, back: string}} Palette */
+/** Colours that the page's theme decides. @typedef {{types: string[], unknown: string, letter: string, text: string, error: string, cancelled: string, edited: string, back: string}} Palette */
 
 /** @param {HTMLElement} root @returns {Palette} */
 export function palette(root) {
@@ -21,6 +22,7 @@ export function palette(root) {
     letter: read("letter"),
     text: read("text"),
     error: read("error"),
+    cancelled: read("cancelled"),
     edited: read("edited"),
     back: read("back"),
   };
@@ -45,11 +47,17 @@ export function drawOverview(context, rows, width, colours) {
   for (const [x, number] of overview(rows, width).entries()) {
     const row = rows[number];
     if (!row) continue;
-    context.fillStyle = row[1] === 1 ? colours.error : (colours.types[row[0]] ?? colours.unknown);
+    context.fillStyle = colourOf(row, colours);
     // A failed frame is taller as well, so that it is found without its colour.
-    const inset = row[1] === 1 ? 0 : 3;
+    const inset = row[1] === ERROR ? 0 : 3;
     context.fillRect(x, inset, 1, OVERVIEW - 2 * inset);
   }
+}
+
+/** @param {Row} row @param {Palette} colours */
+function colourOf([type, status], colours) {
+  if (status === ERROR) return colours.error;
+  return status === CANCELLED ? colours.cancelled : (colours.types[type] ?? colours.unknown);
 }
 
 /** @param {CanvasRenderingContext2D} context @param {number} x @param {number} width @param {Palette} colours */
@@ -78,16 +86,15 @@ export function drawCells(context, cells, rowOf, selected, colours) {
 /** @param {CanvasRenderingContext2D} context @param {Cell} cell @param {Row} row @param {Palette} colours */
 function drawCell(context, cell, row, colours) {
   const [type, status, provenance] = row;
-  const colour = status === 1 ? colours.error : (colours.types[type] ?? colours.unknown);
   const [x, y, width, height] = [cell.x + 1, MARKS + cell.lane * LANE, Math.max(2, cell.width - 2), LANE - 3];
-  context.fillStyle = context.strokeStyle = colour;
+  context.fillStyle = context.strokeStyle = colourOf(row, colours);
   context.lineWidth = 1.5;
-  const hollow = provenance === 1 || status === 2;
-  context.setLineDash(status === 2 ? [3, 2] : []);
+  const hollow = provenance === REPLAYED || status === RUNNING;
+  context.setLineDash(status === RUNNING ? [3, 2] : []);
   if (hollow) context.strokeRect(x + 0.75, y + 0.75, Math.max(1, width - 1.5), height - 1.5);
   else context.fillRect(x, y, width, height);
   context.setLineDash([]);
-  if (provenance === 3) drawStripes(context, x, y, width, height, colours.back);
+  if (provenance === MOCKED) drawStripes(context, x, y, width, height, colours.back);
   if (width >= 13) {
     context.fillStyle = hollow ? colours.text : colours.letter;
     context.font = "600 10px system-ui, sans-serif";
@@ -95,8 +102,11 @@ function drawCell(context, cell, row, colours) {
     context.textBaseline = "middle";
     context.fillText(LETTERS[type] ?? "?", x + width / 2, y + height / 2 + 0.5);
   }
-  if (status === 1 || status === 3) drawCross(context, cell.x + cell.width / 2, colours.error);
-  if (provenance === 2) drawDiamond(context, cell.x + cell.width / 2, colours.edited);
+  const middle = cell.x + cell.width / 2;
+  const [left, right] = provenance === EDITED && status !== OK ? [middle - 5, middle + 5] : [middle, middle];
+  if (status === ERROR || status === DAMAGED) drawCross(context, left, colours.error);
+  if (status === CANCELLED) drawTriangle(context, left, colours.cancelled);
+  if (provenance === EDITED) drawDiamond(context, right, colours.edited);
 }
 
 /** @param {CanvasRenderingContext2D} context @param {number} x @param {string} colour */
@@ -109,6 +119,16 @@ function drawCross(context, x, colour) {
   context.moveTo(x + 3, 1);
   context.lineTo(x - 3, 7);
   context.stroke();
+}
+
+/** @param {CanvasRenderingContext2D} context @param {number} x @param {string} colour */
+function drawTriangle(context, x, colour) {
+  context.fillStyle = colour;
+  context.beginPath();
+  context.moveTo(x - 4, 1);
+  context.lineTo(x + 4, 1);
+  context.lineTo(x, 7);
+  context.fill();
 }
 
 /** @param {CanvasRenderingContext2D} context @param {number} x @param {string} colour */

@@ -1,5 +1,5 @@
 // What the scrubber knows and decides, without a page.
-import { PROVENANCES, STATUSES, TYPES } from "../shared/types.js";
+import { ERROR, LIVE, PROVENANCES, STATUSES, TYPES } from "../shared/types.js";
 
 /** @typedef {import("../shared/types.js").Row} Row */
 /** @typedef {import("../shared/types.js").Detail} Detail */
@@ -8,7 +8,6 @@ import { PROVENANCES, STATUSES, TYPES } from "../shared/types.js";
 export const READABLE_CELL = 9;
 /** Deepest nesting with a lane of its own; deeper frames share the last one. */
 export const MAX_LANES = 5;
-const ERROR = STATUSES.indexOf("error");
 
 /** The frames that have arrived, in order and without holes. */
 export class FrameStore {
@@ -150,13 +149,14 @@ function isBefore(one, other) {
 }
 
 /**
- * The overview: for each pixel column the frame that matters most in it (failed, then running, then the first).
+ * The overview: for each pixel column the frame that matters most in it (failed or cancelled, then running, then the
+ * first).
  * @param {Row[]} rows
  * @param {number} columns
  * @returns {number[]} frame numbers, one a column
  */
 export function overview(rows, columns) {
-  const weight = (/** @type {Row} */ row) => [0, 3, 2, 3][row[1]] ?? 1;
+  const weight = (/** @type {Row} */ row) => [0, 3, 2, 3, 3][row[1]] ?? 1;
   return Array.from({ length: columns }, (_, column) => {
     const first = Math.floor((column * rows.length) / columns);
     const stop = Math.max(first + 1, Math.floor(((column + 1) * rows.length) / columns));
@@ -191,7 +191,7 @@ export function describe(frame, count, row, detail) {
     detail?.name ?? "",
     TYPES[row[0]] ?? "unknown type",
     STATUSES[row[1]] ?? "unknown status",
-    row[2] === 0 ? "" : (PROVENANCES[row[2]] ?? "unknown origin"),
+    row[2] === LIVE ? "" : (PROVENANCES[row[2]] ?? "unknown origin"),
     duration(row[5]),
   ];
   return words.filter((word) => word !== "").join(" · ");

@@ -1,9 +1,10 @@
 // The frame scrubber on the page: strip, buttons, label, legend.
 import { selectionOf } from "../shared/bus.js";
-import { alertLine, button, element, hideSavedView, icon, keepKeys, oncePerPaint, watchTheme } from "../shared/dom.js";
+import { button, element, hideSavedView, icon, oncePerPaint } from "../shared/dom.js";
 import { keyHelp } from "../shared/help.js";
-import { save, tell } from "../shared/kernel.js";
-import { TYPES } from "../shared/types.js";
+import { save } from "../shared/kernel.js";
+import { CANCELLED, EDITED, ERROR, MOCKED, REPLAYED, RUNNING, TYPES } from "../shared/types.js";
+import { WidgetView, showing } from "../shared/view.js";
 import { LANE, MARKS, OVERVIEW, drawCells, drawOverview, drawWindow, palette, prepare } from "./draw.js";
 import {
   COMMANDS,
@@ -37,17 +38,7 @@ const ICONS = {
   error: "M3.5 2 8 6.5 12.500 2 14 3.500 9.500 8 14 12.500 12.500 14 8 9.500 3.500 14 2 12.500 6.500 8 2 3.500z",
 };
 
-/** @param {{model: Model, el: HTMLElement}} props @returns {() => void} removes what was set up */
-export function render({ model, el }) {
-  const view = new ScrubberView(model);
-  el.append(view.root);
-  view.start();
-  return () => view.stop();
-}
-
-class ScrubberView {
-  /** @type {(() => void)[]} */
-  #cleanUp = [];
+class ScrubberView extends WidgetView {
   /** @type {ReturnType<typeof setInterval> | null} */
   #playing = null;
   /** @type {import("./model.js").Cell[]} */
@@ -57,13 +48,9 @@ class ScrubberView {
 
   /** @param {Model} model */
   constructor(model) {
-    this.model = model;
+    super(model, element("section", { "aria-label": "Frame scrubber", "data-testid": "vcr-scrubber" }));
     this.store = new FrameStore();
     this.selection = selectionOf(model.get("group"));
-    this.alert = alertLine(() => {
-      model.set("error", "");
-      save(model, this.alert.show);
-    });
     this.overview = element("canvas", { class: "vcr-overview", "aria-hidden": "true", "data-testid": "vcr-overview" });
     this.strip = element("canvas", { class: "vcr-strip", "aria-hidden": "true" });
     this.slider = element(
@@ -83,9 +70,7 @@ class ScrubberView {
     this.legend = element("div", { class: "vcr-legend", "aria-hidden": "true" });
     this.session = element("div", { class: "vcr-session", "data-testid": "vcr-session" });
     this.help = keyHelp("Keys of the frame scrubber", KEY_HELP);
-    this.root = element(
-      "section",
-      { class: "vcr-widget vcr-scrubber", "aria-label": "Frame scrubber", "data-testid": "vcr-scrubber" },
+    this.root.append(
       this.session,
       this.slider,
       element(
@@ -105,56 +90,46 @@ class ScrubberView {
       this.help.panel,
       this.problem,
       this.legend,
-      this.alert.node,
     );
     this.repaint = oncePerPaint(() => this.paint());
     this.save = oncePerPaint(() => save(this.model, this.alert.show));
   }
 
   start() {
-    keepKeys(this.root);
+    super.start();
     this.#listenToUser();
     this.#listenToKernel();
     const resize = new ResizeObserver(this.repaint);
     resize.observe(this.slider);
-    this.#cleanUp.push(() => resize.disconnect(), watchTheme(this.repaint), this.selection.lead());
-    this.#cleanUp.push(this.selection.listen((frame) => this.go(frame)));
-    this.#cleanUp.push(hideSavedView(this.model.get("group")));
+    this.untilStop(() => resize.disconnect(), this.selection.lead());
+    this.untilStop(this.selection.listen((frame) => this.go(frame)));
+    this.untilStop(hideSavedView(this.model.get("group")));
     this.selection.select(this.frame);
-    this.alert.show(this.model.get("error"));
     this.tell({ kind: "hello", have: 0 });
     this.repaint();
   }
 
   stop() {
     if (this.#playing !== null) clearInterval(this.#playing);
-    for (const undo of this.#cleanUp.splice(0)) undo();
+    super.stop();
+  }
+
+  applyTheme() {
+    super.applyTheme();
+    this.repaint();
   }
 
   get frame() {
     return /** @type {number} */ (this.model.get("frame"));
   }
 
-  /** @param {Record<string, unknown>} message */
-  tell(message) {
-    tell(this.model, message, this.alert.show);
-  }
-
-  /** @param {string} event @param {(...args: any[]) => void} handler */
-  #on(event, handler) {
-    this.model.on(event, handler);
-    this.#cleanUp.push(() => this.model.off(event, handler));
-  }
-
   #listenToKernel() {
-    this.#on("msg:custom", (message) => this.receive(message));
-    this.#on("change:error", () => this.alert.show(this.model.get("error")));
-    this.#on("change:frame", () => {
+    this.on("change:frame", () => {
       this.selection.select(this.frame);
       this.repaint();
     });
-    this.#on("change:epoch", () => this.#startOver());
-    for (const trait of ["session", "origin"]) this.#on(`change:${trait}`, () => this.#nameSession());
+    this.on("change:epoch", () => this.#startOver());
+    for (const trait of ["session", "origin"]) this.on(`change:${trait}`, () => this.#nameSession());
     this.#nameSession();
   }
 
@@ -328,6 +303,7 @@ class ScrubberView {
     this.slider.setAttribute("aria-valuetext", detail?.error ? `${words} · ${detail.error}` : words);
     this.problem.textContent = detail?.error ?? "";
     this.problem.hidden = !detail?.error;
+    this.problem.classList.toggle("vcr-cancelled", rows[this.frame]?.[1] === CANCELLED);
     this.errors.disabled = nextError(rows, -1) === null;
     this.root.dataset.count = String(count);
     this.root.dataset.frame = String(this.frame);
@@ -340,11 +316,12 @@ class ScrubberView {
     const has = (/** @type {(row: import("../shared/types.js").Row) => boolean} */ test) => this.store.rows.some(test);
     const entries = [
       ...[...TYPES, "unknown"].filter((type) => present.has(type)).map((type) => [`vcr-swatch vcr-is-${type}`, type]),
-      ...(has((row) => row[1] === 1) ? [["vcr-mark-error", "failed"]] : []),
-      ...(has((row) => row[1] === 2) ? [["vcr-swatch vcr-mark-running", "running"]] : []),
-      ...(has((row) => row[2] === 1) ? [["vcr-swatch vcr-mark-replayed", "replayed"]] : []),
-      ...(has((row) => row[2] === 2) ? [["vcr-mark-edited", "edited"]] : []),
-      ...(has((row) => row[2] === 3) ? [["vcr-swatch vcr-mark-mocked", "mocked"]] : []),
+      ...(has((row) => row[1] === ERROR) ? [["vcr-mark-error", "failed"]] : []),
+      ...(has((row) => row[1] === CANCELLED) ? [["vcr-mark-cancelled", "cancelled"]] : []),
+      ...(has((row) => row[1] === RUNNING) ? [["vcr-swatch vcr-mark-running", "running"]] : []),
+      ...(has((row) => row[2] === REPLAYED) ? [["vcr-swatch vcr-mark-replayed", "replayed"]] : []),
+      ...(has((row) => row[2] === EDITED) ? [["vcr-mark-edited", "edited"]] : []),
+      ...(has((row) => row[2] === MOCKED) ? [["vcr-swatch vcr-mark-mocked", "mocked"]] : []),
     ];
     const text = entries.map(([, name]) => name).join(" ");
     if (this.legend.dataset.shown === text) return;
@@ -355,3 +332,4 @@ class ScrubberView {
   }
 }
 
+export const render = showing(ScrubberView);

@@ -84,22 +84,43 @@ export function alertLine(onDismiss) {
 /** @param {() => void} onChange called when the page's theme changes @returns {() => void} stops */
 export function watchTheme(onChange) {
   const observer = new MutationObserver(onChange);
-  const attributeFilter = ["data-jp-theme-light", "data-jp-theme-name", "class"];
-  observer.observe(document.body, { attributes: true, attributeFilter });
+  const attributeFilter = ["data-jp-theme-light", "data-jp-theme-name", "data-theme", "class"];
+  for (const page of [document.documentElement, document.body]) observer.observe(page, { attributes: true, attributeFilter });
   return () => observer.disconnect();
 }
 
-/** True on a dark page, by the colour that is behind the widget. @param {HTMLElement} root */
+/** True on a dark page: JupyterLab says so, elsewhere it is told by the colour behind the widget. @param {HTMLElement} root */
 export function isDark(root) {
+  // A page that is being left may have no body any more.
+  if (!document.body) return false;
+  const told = document.body.dataset["jpThemeLight"];
+  if (told) return told === "false";
   // A widget is drawn before the page takes it in, and what is not in the page has no colours.
   const host = root.isConnected ? root : document.body;
-  const colour = getComputedStyle(host).getPropertyValue("--jp-layout-color0").trim();
-  const probe = element("span");
-  probe.style.color = colour || "white";
-  host.append(probe);
-  const [red = 255, green = 255, blue = 255] = (getComputedStyle(probe).color.match(/[\d.]+/g) ?? []).map(Number);
-  probe.remove();
+  const [red, green, blue] = rgba(getComputedStyle(host).getPropertyValue("--jp-layout-color0") || colourBehind(host));
   return red + green + blue < 384;
+}
+
+/** The first background around a widget that can be seen, also around a shadow root. @param {HTMLElement} root */
+function colourBehind(root) {
+  /** @type {Node | null} */
+  let node = root === document.body ? root : root.parentNode;
+  for (; node; node = node instanceof ShadowRoot ? node.host : node.parentNode) {
+    const colour = node instanceof Element ? getComputedStyle(node).backgroundColor : "";
+    if (colour && rgba(colour)[3] > 127) return colour;
+  }
+  return getComputedStyle(document.documentElement).colorScheme === "dark" ? "black" : "white";
+}
+
+/** @param {string} colour in any form of CSS @returns {[number, number, number, number]} 0 to 255; white if it is none */
+function rgba(colour) {
+  const context = element("canvas", { width: "1", height: "1" }).getContext("2d");
+  if (!context) return [255, 255, 255, 255];
+  context.fillStyle = "white";
+  context.fillStyle = colour.trim();
+  context.fillRect(0, 0, 1, 1);
+  const [red = 255, green = 255, blue = 255, alpha = 255] = context.getImageData(0, 0, 1, 1).data;
+  return [red, green, blue, alpha];
 }
 
 /**

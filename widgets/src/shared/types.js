@@ -21,5 +21,9 @@
 /** A model of anywidget, as far as it is used here. @typedef {import("@anywidget/types").AnyModel<any>} Model */
 
 export const TYPES = ["node", "tool", "llm", "error", "checkpoint"];
-export const STATUSES = ["ok", "error", "running", "damaged"];
+export const STATUSES = ["ok", "error", "running", "damaged", "cancelled"];
+/** What STATUSES say, by name. */
+export const [OK, ERROR, RUNNING, DAMAGED, CANCELLED] = [0, 1, 2, 3, 4];
 export const PROVENANCES = ["live", "replayed", "edited", "mocked"];
+/** What PROVENANCES say, by name. */
+export const [LIVE, REPLAYED, EDITED, MOCKED] = [0, 1, 2, 3];

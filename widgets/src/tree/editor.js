@@ -133,6 +133,7 @@ export class StateEditor {
       },
       onSelect: (selection) => this.listeners.onSelect(selectedPath(selection)),
       onRenderMenu: (items) => items.filter(isKept),
+      onRenderContextMenu: (items) => items.map(shortened),
       onClassName: (path, value) => {
         if (path.at(-1) === "$t") return "vcr-tag";
         return tagOf(value) === null ? undefined : "vcr-tagged";
@@ -145,4 +146,17 @@ export class StateEditor {
 /** @param {import("vanilla-jsoneditor").MenuItem} item what reads the state; what writes it wholesale has no place here */
 function isKept(item) {
   return "className" in item && /jse-(expand-all|collapse-all|search)/.test(item.className ?? "");
+}
+
+/** What of the context menu rewrites much at once; without it the menu has room. */
+const LEFT_OUT = ["Extract", "Sort", "Transform", "Structure"];
+
+/**
+ * @template {import("vanilla-jsoneditor").ContextMenuItem | import("vanilla-jsoneditor").ContextMenuColumn} Item
+ * @param {Item} item @returns {Item} the item without what is left out inside it
+ */
+function shortened(item) {
+  if (item.type !== "row" && item.type !== "column") return item;
+  const kept = /** @type {any[]} */ (item.items).filter((each) => !(each.type === "button" && LEFT_OUT.includes(each.text)));
+  return { ...item, items: kept.map(shortened) };
 }

@@ -119,7 +119,9 @@ export function same(one, other) {
  * @returns {Operation[]}
  */
 export function plainOperations(operations) {
-  return operations.map(({ op, path, value, from }) => ({
+  // The editor keeps the order of keys by moving each to where it is; a state has no order of keys.
+  const kept = operations.filter(({ op, path, from }) => op !== "move" || path !== from);
+  return kept.map(({ op, path, value, from }) => ({
     op,
     path,
     ...(value === undefined ? {} : { value }),

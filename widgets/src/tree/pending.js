@@ -29,8 +29,7 @@ export function pendingEdit(frame, recorded, patch, undo, clear) {
 /** @param {Operation} operation @param {unknown} recorded */
 function line(operation, recorded) {
   const made = element("li", {}, element("code", {}, preview(operation, 400)));
-  if (operation.op !== "add") {
-    made.append(element("span", { class: "vcr-was" }, `was ${preview(valueAt(recorded, operation.path))}`));
-  }
+  const before = operation.op === "replace" || operation.op === "remove" ? valueAt(recorded, operation.path) : undefined;
+  if (before !== undefined) made.append(element("span", { class: "vcr-was" }, `was ${preview(before)}`));
   return made;
 }

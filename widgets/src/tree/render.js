@@ -1,8 +1,8 @@
 // The state tree on the page: tabs, what each of them shows, the pending edit, the keys.
 import { selectionOf } from "../shared/bus.js";
-import { alertLine, button, element, isDark, keepKeys, watchTheme } from "../shared/dom.js";
+import { button, element } from "../shared/dom.js";
 import { isTextField, keyHelp } from "../shared/help.js";
-import { save, tell } from "../shared/kernel.js";
+import { WidgetView, showing } from "../shared/view.js";
 import { changeList } from "./changes.js";
 import { chatView } from "./chat_view.js";
 import { ComparisonBar, inWords, reference } from "./comparison.js";
@@ -25,17 +25,7 @@ const REST_MS = 150;
 /** How long what was on show stays while the next state is on its way: shorter than this, a note would only flicker. */
 const PATIENCE_MS = 150;
 
-/** @param {{model: Model, el: HTMLElement}} props @returns {() => void} removes what was set up */
-export function render({ model, el }) {
-  const view = new TreeView(model);
-  el.append(view.root);
-  view.start();
-  return () => view.stop();
-}
-
-class TreeView {
-  /** @type {(() => void)[]} */
-  #cleanUp = [];
+class TreeView extends WidgetView {
   #states = new States((wanted) => this.tell({ kind: "state", ...wanted }));
   #frame = 0;
   #direction = 1;
@@ -59,12 +49,8 @@ class TreeView {
 
   /** @param {Model} model */
   constructor(model) {
-    this.model = model;
+    super(model, element("section", { class: "vcr-tree", "aria-label": "State tree", "data-testid": "vcr-tree" }));
     this.selection = selectionOf(model.get("group"));
-    this.alert = alertLine(() => {
-      model.set("error", "");
-      save(model, this.alert.show);
-    });
     this.title = element("div", { class: "vcr-title" });
     this.tabs = new TabBar(() => this.show());
     this.note = element("p", { class: "vcr-empty", hidden: "" });
@@ -85,16 +71,13 @@ class TreeView {
     });
     this.edit = element("div", { class: "vcr-edit", hidden: "", "data-testid": "vcr-edit" });
     this.help = keyHelp("Keys of the state tree", KEYS);
-    this.root = element(
-      "section",
-      { class: "vcr-widget vcr-tree", "aria-label": "State tree", "data-testid": "vcr-tree" },
+    this.root.append(
       element("div", { class: "vcr-head" }, this.tabs.node, this.title, this.#tools()),
       this.help.panel,
       element("div", { role: "tabpanel" }, this.comparison.node, this.note, this.editorBox, this.list),
       this.bar.node,
       this.whole.node,
       this.edit,
-      this.alert.node,
     );
   }
 
@@ -104,45 +87,30 @@ class TreeView {
   }
 
   start() {
-    keepKeys(this.root);
-    this.#on("msg:custom", (message) => this.receive(message));
-    this.#on("change:error", () => this.alert.show(this.model.get("error")));
-    this.#on("change:epoch", () => this.#startOver());
-    this.#on("change:frame", () => {
+    super.start();
+    this.on("change:epoch", () => this.#startOver());
+    this.on("change:frame", () => {
       if (!this.selection.led) this.select(this.model.get("frame"));
     });
     this.root.addEventListener("keydown", (event) => this.#onKey(event));
-    this.#cleanUp.push(
+    this.untilStop(
       this.selection.listen((frame) => this.select(frame)),
       this.selection.onCommand((command) => this.obey(command)),
-      watchTheme(() => this.#applyTheme()),
     );
     this.#frame = this.selection.frame ?? this.model.get("frame");
-    this.#applyTheme();
-    this.alert.show(this.model.get("error"));
     this.show();
   }
 
   stop() {
-    for (const undo of this.#cleanUp.splice(0)) undo();
+    super.stop();
     clearTimeout(this.#resting);
     clearTimeout(this.#waiting);
     this.editor.destroy();
   }
 
-  /** @param {Record<string, unknown>} message */
-  tell(message) {
-    tell(this.model, message, this.alert.show);
-  }
-
-  /** @param {string} event @param {(...args: any[]) => void} handler */
-  #on(event, handler) {
-    this.model.on(event, handler);
-    this.#cleanUp.push(() => this.model.off(event, handler));
-  }
-
-  #applyTheme() {
-    this.editorBox.classList.toggle("jse-theme-dark", isDark(this.root));
+  applyTheme() {
+    super.applyTheme();
+    this.editorBox.classList.toggle("jse-theme-dark", this.root.classList.contains("vcr-dark"));
   }
 
   // ------------------------------------------------------------------------------- what the user asks for
@@ -190,8 +158,7 @@ class TreeView {
   /** Select a frame here, and through the page's selection in the scrubber. @param {number} frame */
   #go(frame) {
     if (this.selection.led) return this.selection.select(frame);
-    this.model.set("frame", frame);
-    save(this.model, this.alert.show);
+    this.set("frame", frame);
   }
 
   /** @param {string} path */
@@ -202,9 +169,11 @@ class TreeView {
 
   /** @param {Operation[]} operations @param {Operation[]} undo */
   #sendEdit(operations, undo) {
+    const plain = plainOperations(operations);
+    if (plain.length === 0) return;
     this.#editsOnTheirWay += 1;
     const by = `${this.viewId}/edit`;
-    this.tell({ kind: "edit", frame: this.#editorFrame, operations: plainOperations(operations), undo: plainOperations(undo), by });
+    this.tell({ kind: "edit", frame: this.#editorFrame, operations: plain, undo: plainOperations(undo), by });
   }
 
   #undo() {
@@ -390,3 +359,5 @@ class TreeView {
     this.edit.replaceChildren(...pendingEdit(frame, JSON.parse(text), patch, undo, clear));
   }
 }
+
+export const render = showing(TreeView);

@@ -9,5 +9,5 @@ export function bringStyles(el) {
   const place = el.getRootNode();
   if (!(place instanceof ShadowRoot)) return;
   for (const style of document.head.querySelectorAll("style"))
-    if (style.textContent?.includes(".jse-")) place.append(style.cloneNode(true));
+    if (/\.jse-|\.fa-icon/.test(style.textContent ?? "")) place.append(style.cloneNode(true));
 }
