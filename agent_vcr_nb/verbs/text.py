@@ -141,7 +141,7 @@ def table(rows: Iterable[Sequence[str]], headings: Sequence[str]) -> str:
 
 def _columns() -> int | None:
     """Return how many columns the terminal has that reads the output; None where none reads it."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    return shutil.get_terminal_size().columns if sys.stdout is not None and sys.stdout.isatty() else None
 
 
 def _fitted(widths: list[int], room: int) -> list[int]:

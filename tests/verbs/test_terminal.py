@@ -138,6 +138,16 @@ def test_a_reader_that_has_gone_ends_it_quietly(hostile, words):
     assert process.wait(60) == 141
 
 
+@pytest.mark.parametrize("as_json", [[], ["--json"]])
+def test_an_output_that_is_full_or_closed_is_no_traceback(hostile, as_json):
+    argv = [sys.executable, "-m", "agent_vcr_nb", "ls", *as_json]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (3, "vcr ls: No space left on device\n")
+    closed = subprocess.run(["sh", "-c", 'exec "$@" >&-', "sh", *argv], stderr=subprocess.PIPE, text=True)
+    assert (closed.returncode, closed.stderr) == (0, "")
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
