@@ -145,7 +145,7 @@ class Sentinel:
                 return []
             target = self.root if folder is None else self.root / folder
             under = "" if folder is None else self.project.relative(target)
-            results = self.project.sweep(files(target, self.config.exclude), under)
+            results = self.project.sweep(files(target, self.config.exclude, self.root), under)
         return [self._told(result) for result in results]
 
     def _told(self, result: CheckResult) -> CheckResult:

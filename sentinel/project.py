@@ -247,7 +247,7 @@ def _is_under(path: str, folder: str) -> bool:
 def _stamp(file: Path) -> tuple[int, int]:
     try:
         status = file.stat()
-    except FileNotFoundError:
+    except OSError:  # gone, or in a folder that may not be entered: reading it says so
         return (0, -1)
     return (status.st_mtime_ns, status.st_size)
 
@@ -287,19 +287,14 @@ def _take(counted: Counter[Known], findings: Iterable[Finding]) -> Iterator[Find
             yield finding
 
 
-def _analyse_one(item: tuple[Path, str], config: Config) -> FileFacts:
-    file, path = item
-    return analyse(read_file(file, path), config)
-
-
 def _analyse_lean(items: list[tuple[Path, str]], config: Config) -> list[FileFacts]:
-    """For another process: without the text, which nobody needs again."""
+    """For another process: without the text, which nobody needs again, and without files that are gone by now."""
     gc.disable()
     lean = []
-    for item in items:
+    for file, path in items:
         try:
-            facts = _analyse_one(item, config)
-        except FileNotFoundError:  # deleted since it was listed
+            facts = analyse(read_file(file, path), config)
+        except FileNotFoundError:
             continue
         for chunk in facts.chunks:
             chunk.text = ""

@@ -137,7 +137,13 @@ VERBS: tuple[Verb, ...] = (
         "vcr dag my_run",
         (Argument("session", "session", required=False),),
     ),
-    Verb("ledger", load_verb("sessions", "ledger"), "Show tokens and money by call.", "vcr ledger my_run", (_SESSION,)),
+    Verb(
+        "ledger",
+        load_verb("spending", "ledger"),
+        "Show tokens and money by call; without a session, of all sessions.",
+        "vcr ledger my_run",
+        (Argument("session", "session", required=False),),
+    ),
     Verb(
         "verify",
         load_verb("sessions", "verify"),

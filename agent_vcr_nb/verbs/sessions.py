@@ -108,12 +108,15 @@ def verify(place: Place, session: str | None = None) -> Verified:
     return Verified([_report(path) for path in ([place.path(named)] if named else files)])
 
 
+_NOTHING_READ = {"ok": False, "frame_count": 0, "skipped_lines": 0, "running": 0, "processes": []}
+
+
 def _report(path: Path) -> dict[str, Any]:
     """Return what is wrong with a file, named as the file is: a copy has the session's id of the original."""
     try:
         report = VCRPlayer.load(path).verify_integrity()
     except RecordingError as error:  # it cannot be opened, or is of a format of the future
-        report = {"ok": False, "issues": [str(error)], "frame_count": 0, "skipped_lines": 0, "running": 0}
+        report = {**_NOTHING_READ, "issues": [str(error)]}
     return {**report, "session_id": path.name.removesuffix(SUFFIX)}
 
 
@@ -186,7 +189,12 @@ class LedgerShown:
             return f"{ledger.session_id}: no frame says that it used a model"
         head = ("frame", "step", "model", "input", "output", "tokens", "cost", "")
         return "\n".join(
-            [table(rows, head), "", _sum("spent (live)", ledger.live), _sum("saved (replayed, mocked)", ledger.saved)]
+            [
+                table(rows, head),
+                "",
+                sum_in_words("spent (live)", ledger.live),
+                sum_in_words("saved (replayed, mocked)", ledger.saved),
+            ]
         )
 
 
@@ -194,7 +202,8 @@ def _count(tokens: int | None) -> str:
     return "unknown" if tokens is None else f"{tokens:,}"
 
 
-def _sum(title: str, totals: Totals) -> str:
+def sum_in_words(title: str, totals: Totals) -> str:
+    """Return a line with the calls, tokens and money of a sum."""
     text = f"{title}: {counted(totals.calls, 'call')}, {counted(totals.tokens, 'token')}, ${totals.cost_usd:.6f}"
     if totals.unknown_cost:
         text += f" and {totals.unknown_cost} of unknown cost"

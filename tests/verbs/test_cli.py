@@ -222,6 +222,24 @@ def test_ledger_keeps_what_was_spent_apart_from_what_was_saved(recorded, vcr, vc
     assert (told["saved"]["calls"], told["saved"]["tokens"]) == (1, 1100)
 
 
+def test_ledger_without_a_session_is_of_all_and_counts_what_a_fork_shares_once(recorded, vcr, vcr_json):
+    assert vcr("ledger", "--dir", "none")[1] == "no sessions\n"
+    vcr("resume", "my_run", "2", "--set", "database=sqlite", "--agent", "app.py:agent")
+    vcr("resume", "my_run", "1", "--set", "database=sqlite", "--agent", "app.py:agent")
+    Path(".vcr/broken.vcr").write_bytes(b"no recording")
+    with VCRRecorder() as recorder:
+        recorder.start_session("without_a_model")
+        recorder.record_step("plan", {}, {})
+    _, told = vcr_json("ledger")
+    # my_run and the second fork asked the model, the first fork was served: 1,100 tokens a call.
+    assert (told["live"]["calls"], told["live"]["tokens"], told["saved"]["calls"]) == (2, 2200, 1)
+    assert [one["session_id"] for one in told["sessions"]] == ["my_run-fork2", "my_run-fork1", "my_run"]
+    assert float(told["live"]["cost_usd"]) == pytest.approx(2 * (1000 * 0.15e-6 + 100 * 0.60e-6))
+    out = vcr("ledger")[1]
+    assert re.search(r"^my_run +1 +1,100 +\$0.000210$", out, re.M)
+    assert "1 session used no model\n1 session cannot be read" in out
+
+
 def test_verify_is_0_for_whole_files_and_1_for_an_altered_line(recorded, vcr):
     assert vcr("verify")[0] == 0
     path = Path(".vcr/my_run.vcr")
@@ -450,3 +468,6 @@ def test_the_shell_completes_words_options_sessions_frames_steps_and_paths(recor
     assert completed("resume", "my_run", "2", "--mode", "re") == ["replay"]
     assert completed("state", "my_run", "2", "--path", "/") == ["/task", "/database", "/plan"]
     assert completed("check", "my_run", "--ag") == ["--against"]
+    assert completed("changes", "my") == ["my_run"]
+    assert completed("changes", "my_run", "") == ["0", "1", "2"]
+    assert completed("export", "my_run", "--form", "o") == ["otlp"]

@@ -18,7 +18,7 @@ class ActionView extends WidgetView {
 
   /** @param {Model} model */
   constructor(model) {
-    super(model, element("section", { "aria-label": "Actions", "data-testid": "vcr-actions" }));
+    super(model, element("section", { class: "vcr-actions", "aria-label": "Actions", "data-testid": "vcr-actions" }));
     this.selection = selectionOf(model.get("group"));
     this.buttons = element("div", { class: "vcr-bar", role: "toolbar", "aria-label": "Actions" });
     this.other = element("select", { class: "vcr-button", "aria-label": "Compare with", title: "Compare with" });

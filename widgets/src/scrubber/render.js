@@ -48,7 +48,7 @@ class ScrubberView extends WidgetView {
 
   /** @param {Model} model */
   constructor(model) {
-    super(model, element("section", { "aria-label": "Frame scrubber", "data-testid": "vcr-scrubber" }));
+    super(model, element("section", { class: "vcr-scrubber", "aria-label": "Frame scrubber", "data-testid": "vcr-scrubber" }));
     this.store = new FrameStore();
     this.selection = selectionOf(model.get("group"));
     this.overview = element("canvas", { class: "vcr-overview", "aria-hidden": "true", "data-testid": "vcr-overview" });

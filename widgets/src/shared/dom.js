@@ -91,8 +91,6 @@ export function watchTheme(onChange) {
 
 /** True on a dark page: JupyterLab says so, elsewhere it is told by the colour behind the widget. @param {HTMLElement} root */
 export function isDark(root) {
-  // A page that is being left may have no body any more.
-  if (!document.body) return false;
   const told = document.body.dataset["jpThemeLight"];
   if (told) return told === "false";
   // A widget is drawn before the page takes it in, and what is not in the page has no colours.
