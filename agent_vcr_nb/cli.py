@@ -60,6 +60,9 @@ def _run(verb: Verb, as_json: bool, words: dict[str, Any]) -> Result:
 @contextlib.contextmanager
 def _output_kept_free() -> Iterator[None]:
     """Send what the agent and its child processes print to the error output: JSON stands alone."""
+    if sys.stdout is None:  # `>&-`: nobody reads
+        yield
+        return
     sys.stdout.flush()
     kept = os.dup(1)
     try:
@@ -81,9 +84,10 @@ def _tell(verb: Verb, error: Exception, as_json: bool) -> int:
     else:
         message, code = f"unexpected {type(error).__name__}: {error} (--debug shows where)", 3
     if as_json:
-        click.echo(_json({"error": message, "type": type(error).__name__}))
-    else:
-        _say(f"vcr {verb.name}: {message}", err=True)
+        with contextlib.suppress(OSError):  # a full disk takes the error no more than the result
+            click.echo(_json({"error": message, "type": type(error).__name__}))
+            return code
+    _say(f"vcr {verb.name}: {message}", err=True)
     return code
 
 

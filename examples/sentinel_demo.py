@@ -5,6 +5,8 @@ Run it with ``python examples/sentinel_demo.py``; the audit trail is a recording
 
 from __future__ import annotations
 
+import io
+import sys
 import tempfile
 from pathlib import Path
 
@@ -78,6 +80,8 @@ def main() -> None:
     """Play the three steps."""
     from agent_vcr_nb import VCRRecorder
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that knows no shields
     with tempfile.TemporaryDirectory() as folder, VCRRecorder(output_dir=".vcr") as recorder:
         session = recorder.start_session("sentinel-demo")
         root = Path(folder)

@@ -56,8 +56,9 @@ class ChunkAnalysis:
             else:
                 self._unused_errors(scope)
         for hit in self.walk.hits:
-            line = self._line(hit.node)
-            self._add(hit.rule, line, self._end(hit.node), (line, line), hit.symbol, hit.message)
+            line, end = self._line(hit.node), self._end(hit.node)
+            body_hash = text_hash(self.lines[line - 1 : end])
+            self.findings.append(RawFinding(hit.rule, line, end, (line, line), hit.symbol, hit.message, body_hash))
         self._leftovers()
         ignores, unreasoned = suppress.read(self.chunk.text)
         module = self.walk.module
@@ -73,6 +74,7 @@ class ChunkAnalysis:
             imports=tuple(imports),
             used=frozenset(module.loads),
             bound=frozenset((module.bound | module.imported.keys()) & set(OWN_MEANING.values())),
+            taken=frozenset(self.walk.taken),
             classes=tuple(self.walk.classes),
             ignores=tuple(ignores),
         )
@@ -84,21 +86,10 @@ class ChunkAnalysis:
         end = getattr(node, "end_lineno", None)
         return self._line(node) if end is None else end - self.offset
 
-    def _add(
-        self,
-        rule: str,
-        line: int,
-        end: int,
-        head: tuple[int, int],
-        symbol: str,
-        message: str,
-        value: float | None = None,
-        limit: float | None = None,
-        body_hash: str | None = None,
-    ) -> None:
-        if body_hash is None:
-            body_hash = text_hash(self.lines[line - 1 : end])
-        self.findings.append(RawFinding(rule, line, end, head, symbol, message, body_hash, value, limit))
+    def _note(self, rule: str, line: int, symbol: str, message: str, body_hash: str = "") -> None:
+        """Add a finding about one line, known by its text or by what ``body_hash`` is the hash of."""
+        body_hash = body_hash or text_hash([self.lines[line - 1]])
+        self.findings.append(RawFinding(rule, line, line, (line, line), symbol, message, body_hash))
 
     def _function(self, scope: Scope) -> None:
         node = scope.node
@@ -109,18 +100,16 @@ class ChunkAnalysis:
         body_hash = self._body_hash(node.name, line, end)
         is_method = scope.parent is not None and scope.parent.kind == "class"
         parameters = _parameters(node, is_method)
-        for rule, value, limit, message in _over(scope, node, end - line + 1, parameters, self.config):
-            self._add(rule, line, end, head, scope.qualname, message, value, limit, body_hash)
+        lines = end - line + 1 - _docstring_lines(node)
+        for rule, value, limit, message in _over(scope, node, lines, parameters, self.config):
+            self.findings.append(RawFinding(rule, line, end, head, scope.qualname, message, body_hash, value, limit))
         self._unused(scope)
         stub = _is_stub(node, scope, "\n".join(self.lines[line - 1 : end]))
         if stub:
             message = f"{node.name}() is left empty - write it or delete it"
-            self._add("stub-left", line, end, head, scope.qualname, message, body_hash=body_hash)
+            self.findings.append(RawFinding("stub-left", line, end, head, scope.qualname, message, body_hash))
         mark = fingerprint(node) if is_candidate(node) else None
-        is_async = isinstance(node, ast.AsyncFunctionDef)
-        fact = FunctionFact(
-            node.name, scope.qualname, line, end, head, body_hash, is_method, is_async, parameters, mark
-        )
+        fact = FunctionFact(node.name, scope.qualname, line, end, head, body_hash, is_method, parameters, mark)
         self.functions.append(fact)
 
     def _body_hash(self, name: str, line: int, end: int) -> str:
@@ -133,10 +122,7 @@ class ChunkAnalysis:
             return
         for name, node in scope.assigned.items():
             if name not in scope.loads and name not in scope.outer and not name.startswith("_"):
-                line = self._line(node)
-                message = f"{name!r} is assigned and never used - delete it"
-                body_hash = text_hash([name])
-                self._add("unused-local", line, line, (line, line), scope.qualname, message, body_hash=body_hash)
+                self._unused_local(name, node, scope)
         for name, (statement, alias) in scope.imported.items():
             if name not in scope.loads and name not in scope.outer:
                 fact = ImportFact(
@@ -147,14 +133,15 @@ class ChunkAnalysis:
                 )
                 self.findings.append(unused_import(fact, scope.qualname))
 
+    def _unused_local(self, name: str, node: ast.AST, scope: Scope) -> None:
+        message = f"{name!r} is assigned and never used - delete it"
+        self._note("unused-local", self._line(node), scope.qualname, message, text_hash([name]))
+
     def _unused_errors(self, scope: Scope) -> None:
         """``except ... as error`` outside functions: the name ends with the handler."""
         for name, node in scope.assigned.items():
             if isinstance(node, ast.ExceptHandler) and name not in scope.loads and not name.startswith("_"):
-                line = self._line(node)
-                message = f"{name!r} is assigned and never used - delete it"
-                body_hash = text_hash([name])
-                self._add("unused-local", line, line, (line, line), scope.qualname, message, body_hash=body_hash)
+                self._unused_local(name, node, scope)
 
     def _leftovers(self) -> None:
         """Comments that stand for code an agent left out."""
@@ -163,7 +150,7 @@ class ChunkAnalysis:
         for line, comment in suppress.comments(self.chunk.text):
             if _LEFT_OUT.match(comment):
                 message = "a comment stands for code that was left out - write the code"
-                self._add("stub-left", line, line, (line, line), "", message)
+                self._note("stub-left", line, "", message)
 
 
 _MEASURES = (
@@ -195,6 +182,16 @@ def _over(
         limit = getattr(config, setting)
         if value > limit:
             yield rule, float(value), float(limit), f"{node.name}() {text.format(value, limit)}"
+
+
+def _docstring_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines of a docstring: a function that is well described is not longer for that."""
+    first = node.body[0]
+    if not (
+        isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
+    ):
+        return 0
+    return (first.end_lineno or first.lineno) - first.lineno + 1
 
 
 def _parameters(node: ast.FunctionDef | ast.AsyncFunctionDef, is_method: bool) -> int:

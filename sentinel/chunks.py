@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import re
 from bisect import bisect_right
+from dataclasses import replace
 
 from sentinel.facts import Chunk
 
@@ -38,7 +39,9 @@ def split(text: str) -> list[Chunk]:
         piece = text[start:end]
         lines = piece.count("\n")
         if lines >= CLASS_SPLIT_LINES and (head := _CLASS_HEAD.match(piece)):
-            chunks.extend(_split_class(text, start, end, line, head, strings))
+            chunks.extend(
+                replace(part, start=line + part.start) for part in _split_class(text, (start, end), head, strings)
+            )
         else:
             chunks.append(Chunk(piece, line))
         line += lines
@@ -72,17 +75,16 @@ def _pieces(
     return list(zip(starts, [*starts[1:], stop], strict=True))
 
 
-def _split_class(
-    text: str, start: int, end: int, line: int, head: re.Match[str], strings: list[tuple[int, int]]
-) -> list[Chunk]:
-    """The class's head with the comments after it, then a chunk a statement of its body."""
+def _split_class(text: str, span: tuple[int, int], head: re.Match[str], strings: list[tuple[int, int]]) -> list[Chunk]:
+    """The class's head with the comments after it, then a chunk a statement of its body; lines from the head's."""
+    start, end = span
     body = start + head.end()
     first = _FIRST_STATEMENT.search(text, body, end)
     if first is None:
-        return [Chunk(text[start:end], line)]
+        return [Chunk(text[start:end], 0)]
     indent = re.compile(rf"^{first[1]}[^\s#)\]}}]", re.M)
-    parts = [Chunk(text[start : first.start()], line, head[1], is_head=True)]
-    line += parts[0].text.count("\n")
+    parts = [Chunk(text[start : first.start()], 0, head[1], is_head=True)]
+    line = parts[0].text.count("\n")
     for begin, stop in _pieces(text, first.start(), end, indent, strings):
         piece = text[begin:stop]
         parts.append(Chunk(piece, line, head[1]))

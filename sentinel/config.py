@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from sentinel.catalogue import RULES, name_of
+from sentinel.client import find_root as find_root
+from sentinel.client import is_project as is_project
 from sentinel.errors import ConfigError
 
 BASELINE_NAME = ".sentinel-baseline.json"
@@ -19,7 +21,7 @@ class Config:
     """What to look for. Every field is an entry of ``[tool.sentinel]``, written with dashes."""
 
     max_function_lines: int = 40
-    """Lines from ``def`` to the function's last line, docstring included."""
+    """Lines from ``def`` to the function's last line, without the docstring."""
     max_complexity: int = 8
     """Cyclomatic complexity, counted as ruff's C901."""
     max_cognitive: int = 15
@@ -62,20 +64,6 @@ def rule_name(name: str) -> str:
     near = difflib.get_close_matches(name, list(RULES), n=1, cutoff=0.4)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise ConfigError(f"no rule is called {name!r}: {hint}`sentinel rules` lists them all")
-
-
-def find_root(start: Path) -> Path:
-    """The nearest folder upwards with pyproject.toml or .git; without one, the folder of ``start`` itself."""
-    folder = start.resolve() if start.is_dir() else start.resolve().parent
-    for candidate in (folder, *folder.parents):
-        if is_project(candidate):
-            return candidate
-    return folder
-
-
-def is_project(folder: Path) -> bool:
-    """True for a folder that says of itself that it is a project's."""
-    return (folder / "pyproject.toml").is_file() or (folder / ".git").exists()
 
 
 def load(root: Path) -> Config:

@@ -74,20 +74,20 @@ def _walk(root: Path, excluded: _Spec | None) -> Iterator[Path]:
         active = specs.pop(folder)
         if ".gitignore" in file_names:
             active = [*active, _read_spec(folder)]
-        kept = []
-        for name in sorted(names):
-            path = os.path.join(folder, name)
-            if name in _SKIPPED or os.path.islink(path) or os.path.exists(os.path.join(path, "pyvenv.cfg")):
-                continue
-            if not _ignored(path + "/", active) and not _ignored(path + "/", out):
-                kept.append(name)
-                specs[path] = active
-        names[:] = kept
-        for name in file_names:
-            path = os.path.join(folder, name)
-            if can_check(name) and not _ignored(path, active) and not _ignored(path, out) and not os.path.islink(path):
+        paths = {name: os.path.join(folder, name) for name in sorted(names)}
+        names[:] = [name for name in paths if _is_entered(paths[name], active, out)]
+        specs.update((paths[name], active) for name in names)
+        for path in (os.path.join(folder, name) for name in file_names if can_check(name)):
+            if not _ignored(path, active) and not _ignored(path, out) and not os.path.islink(path):
                 yield Path(path)
     yield from (Path(os.fsdecode(error.filename)) for error in closed)
+
+
+def _is_entered(path: str, active: list[_Spec], out: list[_Spec]) -> bool:
+    """True for a folder of the project's own: no link, environment or cache, and not ignored."""
+    if os.path.basename(path) in _SKIPPED or os.path.islink(path) or os.path.exists(f"{path}/pyvenv.cfg"):
+        return False
+    return not _ignored(f"{path}/", active) and not _ignored(f"{path}/", out)
 
 
 def _read_spec(folder: str) -> _Spec:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import islice
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ MIN_TOKENS = {"exact": 22, "renamed": 28, "constants": 30, "reordered": 30, "nea
 MIN_STATEMENTS = {"exact": 2, "renamed": 3, "constants": 3, "reordered": 5, "near": 5}
 MANY_STATEMENTS = 6
 """So many are no chance, also when each is short."""
+_ASYNC = re.compile(r"(?i)_?async_?|_?sync_?")
 MANY = 100
 """Of more functions with one body the first are looked at: a project of 4,000 of them is read in seconds."""
 NAME_SIMILARITY = 0.2
@@ -89,13 +91,20 @@ def _same_name(index: Index, entry: Entry) -> Match | None:
 
 def _comparable(index: Index, entry: Entry, other: Entry, kind: str) -> bool:
     """False for pairs that are alike on purpose, and for the one that is the older itself."""
-    if other is entry or other.rank >= entry.rank or entry.is_async != other.is_async:
+    if other is entry or other.rank >= entry.rank or entry.mark.is_async != other.mark.is_async:
         return False
     if entry.path == other.path and _nested(entry.qualname, other.qualname):
         return False
-    if entry.is_method and other.is_method and entry.name == other.name:
-        return not _override(index, entry, other, kind)
-    return True
+    if not (entry.is_method and other.is_method and entry.name == other.name):
+        return True
+    if kind not in ("exact", "renamed") and _twins(entry.owner, other.owner):
+        return False
+    return not _override(index, entry, other, kind)
+
+
+def _twins(one: str, other: str) -> bool:
+    """True for ``Client`` and ``AsyncClient``: what differs in them differs for the sake of that."""
+    return one != other and _ASYNC.sub("", one) == _ASYNC.sub("", other)
 
 
 def _nested(one: str, other: str) -> bool:
@@ -117,17 +126,24 @@ def message(index: Index, entry: Entry, match: Match) -> str:
     cell, line = index.place(other)
     where = f"{other.qualname}() already exists in {other.path}:{'' if cell is None else f'cell {cell}:'}{line}"
     if match.kind in ("exact", "renamed"):
-        if entry.is_method or other.is_method:
-            return f"{where} - reuse it: delete this copy and call one shared method or function"
-        use = "call it" if other.path == entry.path else "import it"
-        if other.path != entry.path and other.path.endswith(".ipynb"):
-            return f"{where} - reuse it: move it into a module and import it in both places"
-        return f"{where} - reuse it: delete this copy and {use}"
-    if match.kind == "constants":
-        return f"{where}, only constants differ - reuse it: make them parameters and delete this copy"
-    if match.kind == "reordered":
-        return f"{where}, with the same statements in another order - reuse it: extract what both share"
-    share = round(match.similarity * 100)
-    if match.kind == "near":
-        return f"{where}, {share} % of the body is the same - reuse it: extract what both share"
-    return f"{where} and does a similar thing - reuse it, or give this one a name that says how it differs"
+        return f"{where} - reuse it: {_reuse(entry, other)}"
+    return where + _ADVICE[match.kind].format(round(match.similarity * 100))
+
+
+def _reuse(entry: Entry, other: Entry) -> str:
+    """How to use the other function instead of a copy of it."""
+    if entry.is_method or other.is_method:
+        return "delete this copy and call one shared method or function"
+    if other.path == entry.path:
+        return "delete this copy and call it"
+    if other.path.endswith(".ipynb"):
+        return "move it into a module and import it in both places"
+    return "delete this copy and import it"
+
+
+_ADVICE = {
+    "constants": ", only constants differ - reuse it: make them parameters and delete this copy",
+    "reordered": ", with the same statements in another order - reuse it: extract what both share",
+    "near": ", {} % of the body is the same - reuse it: extract what both share",
+    "name": " and does a similar thing - reuse it, or give this one a name that says how it differs",
+}

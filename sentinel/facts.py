@@ -28,6 +28,8 @@ class Fingerprint:
     statements: int
     control: int
     """Branches, loops and handlers: 0 for a plain list of calls."""
+    is_async: bool
+    """True when it awaits, or defines a function that does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,6 @@ class FunctionFact:
     """First decorator's line and last line of the signature: where a comment can silence the function."""
     body_hash: str
     is_method: bool
-    is_async: bool
     parameters: int
     fingerprint: Fingerprint | None
     """None for functions that nobody can reuse: trivial, abstract, overloads, setters."""
@@ -99,6 +100,8 @@ class ChunkFacts:
     used: frozenset[str] = frozenset()
     bound: frozenset[str] = frozenset()
     """Names that the module defines or imports here, of those in ``OWN_MEANING``."""
+    taken: frozenset[tuple[str, str]] = frozenset()
+    """Last part of a module's name and what is imported from it."""
     classes: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Class names with the last parts of their bases' names."""
     ignores: tuple[Ignore, ...] = ()

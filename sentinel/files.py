@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from sentinel import suppress
@@ -42,13 +42,20 @@ class FileFacts:
         """Classes with the names of their bases."""
         return tuple(item for _, facts in self._pairs() for item in facts.classes)
 
+    def taken(self) -> frozenset[tuple[str, str]]:
+        """What the file imports from other modules."""
+        return frozenset().union(*(facts.taken for _, facts in self._pairs()))
+
     def _pairs(self) -> Iterator[tuple[Chunk, ChunkFacts]]:
         for chunk in self.chunks:
             if chunk.facts is not None:
                 yield chunk, chunk.facts
 
-    def raw_findings(self) -> Iterator[tuple[RawFinding, int, tuple[Ignore, ...]]]:
-        """Findings with the lines before their chunk and the chunk's silencing comments."""
+    def raw_findings(self, is_taken: Callable[[str], bool]) -> Iterator[tuple[RawFinding, int, tuple[Ignore, ...]]]:
+        """Findings with the lines before their chunk and the chunk's silencing comments.
+
+        ``is_taken`` tells of a name whether another file imports it from here: then it is no unused import.
+        """
         if self.problem is not None:
             yield self.problem, 0, ()
             return
@@ -62,14 +69,16 @@ class FileFacts:
                 if raw.rule not in silent:
                     yield raw, chunk.start, facts.ignores
         if not self.document.is_package:
-            yield from self._unused_imports(used)
+            yield from self._unused_imports(used, is_taken)
 
-    def _unused_imports(self, used: set[str]) -> Iterator[tuple[RawFinding, int, tuple[Ignore, ...]]]:
+    def _unused_imports(
+        self, used: set[str], is_taken: Callable[[str], bool]
+    ) -> Iterator[tuple[RawFinding, int, tuple[Ignore, ...]]]:
         imports = [(item, chunk.start, facts.ignores) for chunk, facts in self._pairs() for item in facts.imports]
         renamed = {item.shown.partition(" as ")[0] for item, _, _ in imports if item.name in used}
         for item, start, ignores in imports:
             # `import numpy as np` and `import numpy.testing`: the second is there for np.testing.
-            if item.name not in used and not (item.is_submodule and item.name in renamed):
+            if item.name not in used and not (item.is_submodule and item.name in renamed) and not is_taken(item.name):
                 yield unused_import(item), start, ignores
 
 

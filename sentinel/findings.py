@@ -10,6 +10,8 @@ from typing import Any, Literal, NamedTuple
 Severity = Literal["critical", "warning"]
 MODULE = "<module>"
 FEEDBACK_LIMIT = 5
+LINE_LIMIT = 300
+"""Characters of a path or a message that an agent is told: a name may be as long as the file."""
 _RANK = {"critical": 0, "warning": 1}
 
 
@@ -165,11 +167,42 @@ class CheckResult:
 
     def feedback(self, limit: int = FEEDBACK_LIMIT) -> str:
         """The text for an agent: what its write caused, at most ``limit`` lines, worst first; or empty."""
-        if not self.caused:
-            return ""
-        lines = [f"[sentinel] this write left {len(self.caused)} to fix in {self.path}:"]
-        for finding in self.caused[:limit]:
-            lines.append(f"  {finding.place} {finding.severity} {finding.rule}: {finding.message}")
-        if len(self.caused) > limit:
-            lines.append(f"  and {len(self.caused) - limit} more: see them with `sentinel scan {self.path}`")
-        return "\n".join(lines)
+        return feedback([self], limit)
+
+
+def feedback(results: Sequence[CheckResult], limit: int = FEEDBACK_LIMIT) -> str:
+    """The text for an agent about several files: at most ``limit`` lines over all of them, worst first; or empty.
+
+    Paths, names and messages come out of what the agent wrote: they stay on their line and are cut where they are
+    longer than anyone reads.
+    """
+    touched = [result for result in results if result.caused]
+    if not touched:
+        return ""
+    caused = worst_first(finding for result in touched for finding in result.caused)
+    where, again = f"{len(touched)} files", "sentinel scan"
+    if len(touched) == 1:
+        where = _one_line(touched[0].path)
+        again = f"sentinel scan {where}"
+    lines = [f"[sentinel] this write left {len(caused)} to fix in {where}:"]
+    for finding in caused[:limit]:
+        lines.append(f"  {_one_line(finding.place)} {finding.severity} {finding.rule}: {_one_line(finding.message)}")
+    if len(caused) > limit:
+        lines.append(f"  and {len(caused) - limit} more: see them with `{again}`")
+    return "\n".join(lines)
+
+
+def plain(text: str) -> str:
+    """Text for a terminal: one line, with what would steer the terminal or reorder the line written as escapes."""
+    return text if text.isprintable() else "".join(_shown(character) for character in text)
+
+
+def _shown(character: str) -> str:
+    if character.isprintable():
+        return character
+    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def _one_line(text: str) -> str:
+    text = plain(text)
+    return text if len(text) <= LINE_LIMIT else f"{text[:LINE_LIMIT]}… ({len(text):,} characters)"

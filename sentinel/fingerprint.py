@@ -11,6 +11,7 @@ import ast
 import hashlib
 import zlib
 from array import array
+from collections.abc import Callable
 from typing import Any
 
 from sentinel.facts import Fingerprint
@@ -43,14 +44,15 @@ _CONTROL = (
     ast.IfExp,
     ast.comprehension,
 )
+_ASYNC = (ast.Await, ast.AsyncFor, ast.AsyncWith)
 _fields: dict[type, tuple[tuple[str, bool], ...]] = {}
 _token_ids: dict[str, int] = {}
 
 
-class _Tokens:
-    """The token list of one function and where its names and constants stand."""
+class Tokens:
+    """The token list of one function; ``names`` and ``constants`` are positions in ``out``."""
 
-    __slots__ = ("constants", "control", "locals", "names", "out", "starts")
+    __slots__ = ("awaits", "constants", "control", "locals", "names", "out", "starts")
 
     def __init__(self) -> None:
         self.out: list[Any] = []
@@ -59,6 +61,7 @@ class _Tokens:
         self.locals: set[str] = set()
         self.starts: list[int] = []
         self.control = 0
+        self.awaits = False
 
 
 def fingerprint(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Fingerprint | None:
@@ -66,16 +69,16 @@ def fingerprint(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Fingerprint
     tokens = _tokens(function)
     if len(tokens.out) < MIN_TOKENS or len(tokens.starts) < 2:
         return None
-    return from_tokens(tokens.out, tokens.names, tokens.constants, tokens.locals, tokens.starts, tokens.control)
+    tokens.awaits |= isinstance(function, ast.AsyncFunctionDef)
+    return from_tokens(tokens)
 
 
-def from_tokens(
-    out: list[Any], names: list[int], constants: list[int], local: set[str], starts: list[int], control: int
-) -> Fingerprint:
-    """Hash tokens; ``names``, ``constants`` and ``starts`` of statements are positions in ``out``, which is changed.
+def from_tokens(tokens: Tokens) -> Fingerprint:
+    """Hash tokens, which are changed.
 
     Constants may be any object: 1, 1.0 and True are kept apart by their repr.
     """
+    out, names, constants, local = tokens.out, tokens.names, tokens.constants, tokens.locals
     for position in constants:
         out[position] = repr(out[position])
     exact = _hash(out)
@@ -86,13 +89,23 @@ def from_tokens(
         if name in local:
             renamed[position] = f"v{numbers.setdefault(name, len(numbers))}"
             out[position] = "V"
-    renamed_hash, reordered = _hash(renamed), _hash(_any_order(out, starts))
+    renamed_hash, reordered = _hash(renamed), _hash(_any_order(out, tokens.starts))
     for position in constants:
         text = out[position]
         if text not in ("True", "False", "None"):
             kind = "#s" if text[0] in "'\"" else "#b" if text[:2] in ("b'", 'b"') else "#n"
             renamed[position] = out[position] = kind
-    return Fingerprint(exact, renamed_hash, _hash(renamed), reordered, _shingles(out), len(out), len(starts), control)
+    return Fingerprint(
+        exact,
+        renamed_hash,
+        _hash(renamed),
+        reordered,
+        _shingles(out),
+        len(out),
+        len(tokens.starts),
+        tokens.control,
+        tokens.awaits,
+    )
 
 
 def _any_order(tokens: list[str], starts: list[int]) -> list[str]:
@@ -131,9 +144,9 @@ def _fields_of(kind: Any) -> tuple[tuple[str, bool], ...]:
     return found
 
 
-def _tokens(function: ast.FunctionDef | ast.AsyncFunctionDef) -> _Tokens:
+def _tokens(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Tokens:  # sentinel: ignore[C901, too-cognitive] speed
     """Write the function down as tokens; an explicit stack, as an expression can be 20,000 terms deep."""
-    tokens = _Tokens()
+    tokens = Tokens()
     out, names, constants, local = tokens.out, tokens.names, tokens.constants, tokens.locals
     stack: list[Any] = ["}", *reversed(function.body), function.args]
     pop, push, emit = stack.pop, stack.append, out.append
@@ -170,47 +183,71 @@ def _tokens(function: ast.FunctionDef | ast.AsyncFunctionDef) -> _Tokens:
     return tokens
 
 
-def _expand(node: Any, kind: Any, tokens: _Tokens, stack: list[Any]) -> None:
+def _expand(node: Any, kind: Any, tokens: Tokens, stack: list[Any]) -> None:
     """Push what a node consists of, last part first."""
-    if kind is ast.Expr:
-        if type(node.value) is ast.Constant and type(node.value.value) is str:
-            return
-        tokens.starts.append(len(tokens.out))
-        stack += (";", node.value)
+    special = _SPECIAL.get(kind)
+    if special is not None:
+        special(node, tokens, stack)
         return
-    if kind is ast.alias:
-        tokens.out.append("@" + node.name)
-        return
-    if issubclass(kind, ast.stmt):
-        tokens.starts.append(len(tokens.out))
-        if kind is ast.AnnAssign:
-            if node.value is not None:
-                tokens.out.append("Assign")
-                stack += (node.value, node.target)
-            return
-        if kind is ast.FunctionDef or kind is ast.AsyncFunctionDef:
-            tokens.locals.add(node.name)
-            tokens.out.append("def")
-            stack += ("}", *reversed(node.body), node.args)
-            return
-    if isinstance(node, _CONTROL):
-        tokens.control += 1
+    _count(node, kind, tokens)
     tokens.out.append(kind.__name__)
     for name, is_block in _fields.get(kind) or _fields_of(kind):
         value = getattr(node, name, None)
-        if value is None:
-            continue
         if type(value) is list:
             if is_block:
                 stack.append("}")
             stack.extend([item if isinstance(item, ast.AST) else str(item) for item in reversed(value)])
         elif isinstance(value, ast.AST):
             stack.append(value)
-        elif kind is ast.ExceptHandler:
+        elif kind is ast.ExceptHandler and value is not None:
             tokens.locals.add(value)
             stack.append("V")
-        else:
+        elif value is not None:
             stack.append(str(value))
+
+
+def _count(node: Any, kind: Any, tokens: Tokens) -> None:
+    """Note what a node is besides its tokens: a statement, a branch, a wait."""
+    if issubclass(kind, ast.stmt):
+        tokens.starts.append(len(tokens.out))
+    tokens.control += isinstance(node, _CONTROL)
+    tokens.awaits |= kind in _ASYNC
+
+
+def _expression(node: ast.Expr, tokens: Tokens, stack: list[Any]) -> None:
+    """A call or the like; a text that stands alone is a docstring or comment."""
+    if not (type(node.value) is ast.Constant and type(node.value.value) is str):
+        tokens.starts.append(len(tokens.out))
+        stack += (";", node.value)
+
+
+def _alias(node: ast.alias, tokens: Tokens, stack: list[Any]) -> None:
+    tokens.out.append("@" + node.name)
+
+
+def _annotated(node: ast.AnnAssign, tokens: Tokens, stack: list[Any]) -> None:
+    """The same as an assignment without the annotation."""
+    tokens.starts.append(len(tokens.out))
+    if node.value is not None:
+        tokens.out.append("Assign")
+        stack += (node.value, node.target)
+
+
+def _nested(node: Any, tokens: Tokens, stack: list[Any]) -> None:
+    tokens.starts.append(len(tokens.out))
+    tokens.locals.add(node.name)
+    tokens.awaits |= type(node) is ast.AsyncFunctionDef
+    tokens.out.append("def")
+    stack += ("}", *reversed(node.body), node.args)
+
+
+_SPECIAL: dict[type, Callable[[Any, Tokens, list[Any]], None]] = {
+    ast.Expr: _expression,
+    ast.alias: _alias,
+    ast.AnnAssign: _annotated,
+    ast.FunctionDef: _nested,
+    ast.AsyncFunctionDef: _nested,
+}
 
 
 def is_candidate(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from sentinel import config as configuration
 from sentinel.config import Config
-from sentinel.discover import files
+from sentinel.discover import files, is_ignored
 from sentinel.errors import UsageError
 from sentinel.findings import CheckResult, Finding
 from sentinel.project import Project
@@ -37,7 +37,8 @@ class Sentinel:
     """Guards the code that an agent writes.
 
     Args:
-        recorder: gets a frame for every check that finds or fixes something; None keeps no audit trail.
+        recorder: gets a frame for every check that finds or fixes something; None keeps no audit trail. One without
+            a session is given one; one that was closed gets no more frames.
         config: thresholds; None reads ``[tool.sentinel]`` of the project.
         root: the project's folder; None finds it from the working directory.
         on_result: called with every result of a check.
@@ -55,7 +56,7 @@ class Sentinel:
         if not self.root.is_dir():
             raise UsageError(f"{self.root} is no folder: expected the root of the project to guard")
         self.config = configuration.load(self.root) if config is None else config
-        self.recorder = recorder
+        self.recorder = _checked(recorder)
         self.on_result = on_result
         self.project = Project(self.root, self.config)
         self._indexed = False
@@ -113,13 +114,38 @@ class Sentinel:
             if readable and not self.project.is_current(name):
                 self.project.check_path(name)
 
-    def sweep(self) -> list[CheckResult]:
-        """Check every file that changed on disk since it was seen, whoever wrote it; forget deleted ones."""
+    def withdraw(self, path: Path | str) -> None:
+        """Say that content which was checked is not going to be written: others need not reuse what stands in it."""
+        with self._lock:
+            self.project.withdraw(self.project.relative(path))
+
+    def ignores(self, path: Path | str) -> bool:
+        """True for a file that a scan would not come to: ignored by git, excluded, or of a kind that is not read."""
+        full = self.root / self.project.relative(path)
+        return language_of(full.name) is None or is_ignored(full, self.root, self.config.exclude)
+
+    def is_current(self, path: Path | str) -> bool:
+        """True when a file was checked as it is on disk now."""
+        return self.project.is_current(self.project.relative(path))
+
+    def forget(self, path: Path | str) -> list[CheckResult]:
+        """A file or folder is gone; a result for each of its files in which something was found."""
+        with self._lock:
+            results = self.project.forget_under(self.project.relative(path))
+        return [self._told(result) for result in results]
+
+    def sweep(self, folder: Path | str | None = None) -> list[CheckResult]:
+        """Check every file that changed on disk since it was seen, whoever wrote it; forget deleted ones.
+
+        ``folder`` is the part of the project to look at, all of it when None.
+        """
         with self._lock:
             if not self._indexed:
                 self.index()
                 return []
-            results = self.project.sweep(files(self.root, self.config.exclude))
+            target = self.root if folder is None else self.root / folder
+            under = "" if folder is None else self.project.relative(target)
+            results = self.project.sweep(files(target, self.config.exclude, self.root), under)
         return [self._told(result) for result in results]
 
     def _told(self, result: CheckResult) -> CheckResult:
@@ -158,9 +184,10 @@ class Sentinel:
         return pandas.DataFrame(rows, columns=list(rows[0]) if rows else list(_COLUMNS))
 
     def attach(self, target: Any) -> Any:
-        """Guard what writes files: a folder, an OpenHands conversation or event stream, or file tools.
+        """Guard what writes files: a folder, an OpenHands conversation or event stream, file tools, or a ToolNode.
 
-        Returns the guarded object: for tools a new one to give to the agent, else ``target`` itself.
+        Returns the guarded object: for tools new ones to give to the agent, for a folder a watch with ``stop()``,
+        else ``target`` itself.
 
         Raises:
             UsageError: it is none of these.
@@ -176,7 +203,7 @@ class Sentinel:
 
     def _record(self, result: CheckResult) -> None:
         """The audit trail: what was found and what was fixed, as a frame."""
-        if self.recorder is None or not (result.caused or result.fixed):
+        if self.recorder is None or not (result.findings or result.fixed):
             return
         output = {
             "findings": [finding.to_dict() for finding in result.findings],
@@ -184,7 +211,29 @@ class Sentinel:
             "fixed": [finding.to_dict() for finding in result.fixed],
             "clean": result.clean,
         }
-        self.recorder.record_step("sentinel", {"path": result.path}, output, frame_type="checkpoint")
+        recorder = _recorder_here(self.recorder)
+        if recorder is not None:
+            checked = {"path": result.path, "root": str(self.root)}
+            recorder.record_step("sentinel", checked, output, frame_type="checkpoint")
+
+
+def _checked(recorder: Any) -> Any:
+    recorder = getattr(recorder, "sync", recorder)  # an AsyncVCRRecorder: its own calls would have to be awaited
+    if recorder is not None and not callable(getattr(recorder, "record_step", None)):
+        raise UsageError(f"recorder is of type {type(recorder).__name__}: expected a VCRRecorder, or None")
+    return recorder
+
+
+def _recorder_here(recorder: Any) -> Recorder | None:
+    """The recorder of the session that a finding belongs to; None when that is over.
+
+    Of a VCRRecorder: while a run is resumed, findings belong to the new session.
+    """
+    if not hasattr(recorder, "here"):
+        return cast("Recorder", recorder)
+    if recorder.here() is None and recorder.get_session() is None:
+        recorder.start_session()
+    return cast("Recorder | None", recorder.here())
 
 
 _COLUMNS = (*Finding.__dataclass_fields__, "key")

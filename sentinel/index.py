@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -38,7 +39,6 @@ class Entry:
     """Order of first appearance: of two alike, the younger is the copy. An edit makes it no younger."""
     body_hash: str
     is_method: bool
-    is_async: bool
     parameters: int
     mark: Fingerprint
     alive: bool = True
@@ -96,6 +96,8 @@ class FileRecord:
     """What was found in the file when it was last seen."""
     cells: tuple[tuple[int, int], ...] = ()
     """Where the cells of a notebook start, as in `Document`."""
+    taken: frozenset[tuple[str, str]] = frozenset()
+    """What the file imports from other modules: the last part of a module's name, and the name."""
 
 
 KINDS = ("exact", "renamed", "constants", "reordered", "sketch")
@@ -110,6 +112,8 @@ class Index:
         self.postings = {kind: Postings() for kind in KINDS}
         self.by_name: dict[str, list[int]] = {}
         self.bases: dict[str, dict[str, tuple[str, ...]]] = {}
+        self.takers: Counter[tuple[str, str]] = Counter()
+        """How many files import a name from a module of that name."""
         self.next_age = 0
 
     def __len__(self) -> int:
@@ -176,7 +180,6 @@ class Index:
             age,
             fact.body_hash,
             fact.is_method,
-            fact.is_async,
             fact.parameters,
             mark,
         )
@@ -197,9 +200,23 @@ class Index:
             self.bases.setdefault(name, {})[path] = bases
         record.classes = classes
 
+    def set_taken(self, path: str, taken: frozenset[tuple[str, str]]) -> None:
+        """Set what a file imports from other modules."""
+        record = self.files.setdefault(path, FileRecord())
+        self.takers.subtract(record.taken - taken)
+        self.takers.update(taken - record.taken)
+        record.taken = taken
+
+    def is_taken(self, path: str, name: str) -> bool:
+        """True when another file imports the name from a module that is called as this file is."""
+        module = module_of(path)
+        own = self.files[path].taken if path in self.files else frozenset()
+        return any(self.takers[pair] > (pair in own) for pair in ((module, name), (module, "*")))
+
     def remove(self, path: str) -> None:
         """Forget a file that was deleted."""
         if path in self.files:
+            self.set_taken(path, frozenset())
             self.update(path, ())
             del self.files[path]
 
@@ -255,6 +272,11 @@ class Index:
                 open_names.extend(base for base in bases if base not in found)
                 found.update(bases)
         return found
+
+
+def module_of(path: str) -> str:
+    """What an import calls a file: ``compat`` of ``pkg/compat.py``."""
+    return path.rpartition("/")[2].partition(".")[0]
 
 
 def similarity(one: Fingerprint, other: Fingerprint) -> float:

@@ -1,7 +1,8 @@
 """JavaScript, TypeScript, Go, Rust and Java through tree-sitter: size, complexity, nesting, duplicates.
 
 The grammars are an extra: ``pip install agent-vcr-nb[languages]``. Complexity is 1 + branches, loops, cases,
-handlers, ternaries and ``&&``/``||``, as ESLint's `complexity` and gocyclo count it.
+handlers, ternaries, ``&&`` and ``||``, as gocyclo and lizard count; in JavaScript also default values and ``?.``, as
+ESLint's `complexity`. A function with a name of its own inside another is measured by itself, a callback is not.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from sentinel import suppress
 from sentinel.config import Config
-from sentinel.facts import Chunk, ChunkFacts, FunctionFact, RawFinding, text_hash
+from sentinel.facts import Chunk, ChunkFacts, Fingerprint, FunctionFact, Ignore, RawFinding, text_hash
 from sentinel.files import FileFacts
-from sentinel.fingerprint import MIN_TOKENS, from_tokens
+from sentinel.fingerprint import MIN_TOKENS, Tokens, from_tokens
 from sentinel.reading import Document, language_of
 
 
@@ -43,7 +45,7 @@ _JS: dict[str, Any] = {
     "owners": _types("class_declaration class interface_declaration"),
     "branches": _types(
         "if_statement for_statement for_in_statement while_statement do_statement switch_case catch_clause "
-        "ternary_expression && || ??"
+        "ternary_expression && || ?? &&= ||= ??= optional_chain assignment_pattern object_assignment_pattern"
     ),
     "blocks": _types(
         "if_statement for_statement for_in_statement while_statement do_statement switch_statement try_statement"
@@ -101,6 +103,7 @@ _NUMBERS = _types(
     "decimal_floating_point_literal hex_integer_literal"
 )
 _TYPE_NOTES = _types("type_annotation type_parameters type_arguments")
+_PARAMETERS = _types("required_parameter optional_parameter")
 _DECLARES = {
     "variable_declarator": "name",
     "short_var_declaration": "left",
@@ -170,8 +173,17 @@ def analyse(document: Document, config: Config) -> FileFacts:
         measured = _Function(node, name, owner, grammar, lines)
         functions.append(measured.fact())
         findings.extend(measured.findings(config))
-    facts = ChunkFacts(findings=tuple(findings), functions=tuple(functions))
+    ignores, unreasoned = _ignores(tree.root_node, document.text)
+    facts = ChunkFacts((*findings, *unreasoned), tuple(functions), ignores=tuple(ignores))
     return FileFacts(document, [Chunk(document.text, 0, facts=facts)])
+
+
+def _ignores(root: Any, text: str) -> tuple[list[Ignore], list[RawFinding]]:
+    """The comments ``// sentinel: ignore[rule] reason``."""
+    if "sentinel:" not in text:
+        return [], []
+    comments = [(int(node.start_point[0]) + 1, _text(node)) for node in _walk(root) if node.type in _COMMENTS]
+    return suppress.read_comments(comments)
 
 
 def is_minified(text: str) -> bool:
@@ -232,7 +244,9 @@ class _Function:
 
     def __init__(self, node: Any, name: str, owner: str, grammar: Grammar, lines: list[str]) -> None:
         self.node, self.name, self.owner, self.grammar = node, name, owner, grammar
-        self.line = int(node.start_point[0]) + 1
+        named = node.child_by_field_name("name")  # below its annotations, as `def` is below its decorators
+        self.first = int(node.start_point[0]) + 1
+        self.line = int(named.start_point[0]) + 1 if named is not None else self.first
         self.end_line = int(node.end_point[0]) + 1
         self.qualname = f"{owner}.{name}" if owner else name
         self.body = node.child_by_field_name("body")
@@ -257,12 +271,19 @@ class _Function:
     def complexity(self) -> int:
         """1 and one for each point where the path divides; a default case is none."""
         count = 1
-        for node in _walk(self.body):
-            if node.type in self.grammar.branches and not (
-                node.type == "switch_label" and _text(node).startswith("default")
-            ):
-                count += 1
+        listed = self.node.child_by_field_name("parameters")
+        for part in (listed, self.body):
+            for node in () if part is None else _walk(part, self._is_own):
+                default_case = node.type == "switch_label" and _text(node).startswith("default")
+                has_default = node.type in _PARAMETERS and node.child_by_field_name("value") is not None
+                count += has_default or (node.type in self.grammar.branches and not default_case)
         return count
+
+    def _is_own(self, node: Any) -> bool:
+        """False for a function with a name inside this one: it is measured by itself."""
+        return not (
+            node.type in self.grammar.functions and node.child_by_field_name("body") is not None and _name(node)
+        )
 
     def nesting(self) -> int:
         """Deepest block in a block; ``else if`` is not nested in its ``if``."""
@@ -273,7 +294,8 @@ class _Function:
             if node.type in self.grammar.blocks and not _is_else_if(node):
                 depth += 1
                 deepest = max(deepest, depth)
-            stack.extend((child, depth) for child in node.children)
+            if self._is_own(node):
+                stack.extend((child, depth) for child in node.children)
         return deepest
 
     def findings(self, config: Config) -> Iterator[RawFinding]:
@@ -291,7 +313,7 @@ class _Function:
             ("too-many-parameters", count, config.max_parameters, many),
             ("nested-too-deep", self.nesting(), config.max_nesting, deep),
         )
-        head = (self.line, int(self.body.start_point[0]) + 1)
+        head = (self.first, int(self.body.start_point[0]) + 1)
         for rule, value, limit, text in measures:
             if value > limit:
                 message = f"{shown} {text.format(value, limit)}"
@@ -301,42 +323,41 @@ class _Function:
 
     def fact(self) -> FunctionFact:
         """The function for the index."""
-        head = (self.line, int(self.body.start_point[0]) + 1)
-        is_async = any(child.type == "async" for child in self.node.children)
+        head = (self.first, int(self.body.start_point[0]) + 1)
         return FunctionFact(
             self.name, self.qualname, self.line, self.end_line, head, self.body_hash,
-            bool(self.owner), is_async, len(self.parameters()), self._fingerprint(),
+            bool(self.owner), len(self.parameters()), self._fingerprint(),
         )  # fmt: skip
 
-    def _fingerprint(self) -> Any:
-        out: list[Any] = []
-        names: list[int] = []
-        constants: list[int] = []
-        local = {_text(node) for parameter in self.parameters() for node in _identifiers(parameter)}
-        starts: list[int] = []
-        control = 0
+    def _fingerprint(self) -> Fingerprint | None:
+        tokens = Tokens()
+        tokens.locals = {_text(node) for parameter in self.parameters() for node in _identifiers(parameter)}
+        tokens.awaits = any(child.type == "async" for child in self.node.children)
         listed = self.node.child_by_field_name("parameters")
-        nodes = [node for part in (listed, self.body) if part is not None for node in _walk(part, _opens)]
-        for node in nodes:
-            kind = node.type
-            if kind in _DECLARES and node is not None:
-                declared = node.child_by_field_name(_DECLARES[kind])
-                local.update(_text(item) for item in _identifiers(declared))
-            if kind.endswith(_STATEMENTS):
-                starts.append(len(out))
-            control += kind in self.grammar.branches
-            if kind in _COMMENTS or kind in _TYPE_NOTES:
-                continue
-            if kind in _STRINGS or kind in _NUMBERS:
-                constants.append(len(out))
-                out.append(_text(node) if kind in _STRINGS else _Number(_text(node)))
-            elif not node.children:
-                if kind in ("identifier", "shorthand_property_identifier"):
-                    names.append(len(out))
-                out.append(_text(node))
-        if len(out) < MIN_TOKENS or len(starts) < 2:
+        for part in (listed, self.body):
+            for node in () if part is None else _walk(part, _opens):
+                self._take(node, tokens)
+        if len(tokens.out) < MIN_TOKENS or len(tokens.starts) < 2:
             return None
-        return from_tokens(out, names, constants, local, starts, control)
+        return from_tokens(tokens)
+
+    def _take(self, node: Any, tokens: Tokens) -> None:
+        """Add one node to the tokens."""
+        kind = node.type
+        if kind in _DECLARES:
+            tokens.locals.update(_text(item) for item in _identifiers(node.child_by_field_name(_DECLARES[kind])))
+        if kind.endswith(_STATEMENTS):
+            tokens.starts.append(len(tokens.out))
+        tokens.control += kind in self.grammar.branches
+        if kind in _COMMENTS or kind in _TYPE_NOTES:
+            return
+        if kind in _STRINGS or kind in _NUMBERS:
+            tokens.constants.append(len(tokens.out))
+            tokens.out.append(_text(node) if kind in _STRINGS else _Number(_text(node)))
+        elif not node.children:
+            if kind in ("identifier", "shorthand_property_identifier"):
+                tokens.names.append(len(tokens.out))
+            tokens.out.append(_text(node))
 
 
 def _opens(node: Any) -> bool:

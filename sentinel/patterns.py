@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 SECRET_LENGTH = 16
@@ -26,8 +26,12 @@ _SECRET_NAME = re.compile(
 _SECRET_VALUE = re.compile(r"(?=.*[A-Za-z])(?=.*\d)[^\s{}<>$%]{6,}")
 _MUTABLE_CALLS = {"list", "dict", "set", "bytearray", "defaultdict", "deque", "Counter", "OrderedDict"}
 _SHELL_CALLS = {"os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput"}
+_NAMED_CALLS = {
+    "eval": ("eval-used", "eval() runs any text as code - use ast.literal_eval or a table"),
+    "exec": ("exec-used", "exec() runs any text as code - call a function instead"),
+    "getstatusoutput": ("shell-used", "getstatusoutput() goes through a shell - use subprocess.run([...])"),
+}
 _JUMPS = (ast.Return, ast.Raise, ast.Continue, ast.Break)
-_MAY_LEAVE = (*_JUMPS, ast.If, ast.While, ast.Expr)
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _EXITS = {"sys.exit": "sys.exit()", "os._exit": "os._exit()", "exit": "exit()", "quit": "quit()"}
 
@@ -75,7 +79,7 @@ def strings_in(node: ast.AST) -> list[str]:
 def unreachable(body: list[ast.stmt]) -> Hit | None:
     """The first statement after one that always leaves the block."""
     for statement, following in pairwise(body):
-        word = _leaves(statement) if isinstance(statement, _MAY_LEAVE) else ""
+        word = _leaves(statement)
         if word:
             # `return; yield` is the idiom for an empty generator.
             if isinstance(following, ast.Expr) and isinstance(following.value, (ast.Yield, ast.YieldFrom)):
@@ -88,21 +92,34 @@ def _leaves(statement: ast.stmt) -> str:
     """What makes a statement always leave its block, in words; empty when it may go on."""
     if isinstance(statement, _JUMPS):
         return type(statement).__name__.lower()
-    if isinstance(statement, ast.Expr):
-        called = statement.value.func if isinstance(statement.value, ast.Call) else None
-        if isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name):
-            return _EXITS.get(f"{called.value.id}.{called.attr}", "")
-        return _EXITS.get(called.id, "") if isinstance(called, ast.Name) else ""
-    if isinstance(statement, ast.While):
-        endless = isinstance(statement.test, ast.Constant) and statement.test.value in (True, 1)
-        return "a loop without an end" if endless and not _breaks(statement.body) else ""
-    while isinstance(statement, ast.If):
-        if not statement.orelse or not _leaves(statement.body[-1]):
-            return ""
-        if len(statement.orelse) > 1 or not isinstance(statement.orelse[0], ast.If):
-            return "an if whose branches all leave" if _leaves(statement.orelse[-1]) else ""
-        statement = statement.orelse[0]
+    found = _LEAVES.get(type(statement))
+    return found(statement) if found is not None else ""
+
+
+def _if_leaves(statement: ast.If) -> str:
+    """An if leaves when it has an else and every branch leaves; a loop, as elifs may be hundreds."""
+    while _leaves(statement.body[-1]):
+        rest = statement.orelse
+        if len(rest) == 1 and isinstance(rest[0], ast.If):
+            statement = rest[0]
+        else:
+            return "an if whose branches all leave" if rest and _leaves(rest[-1]) else ""
     return ""
+
+
+def _loop_leaves(statement: ast.While) -> str:
+    endless = isinstance(statement.test, ast.Constant) and statement.test.value in (True, 1)
+    return "a loop without an end" if endless and not _breaks(statement.body) else ""
+
+
+def _call_leaves(statement: ast.Expr) -> str:
+    called = statement.value.func if isinstance(statement.value, ast.Call) else None
+    if isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name):
+        return _EXITS.get(f"{called.value.id}.{called.attr}", "")
+    return _EXITS.get(called.id, "") if isinstance(called, ast.Name) else ""
+
+
+_LEAVES: dict[type, Callable[[Any], str]] = {ast.If: _if_leaves, ast.While: _loop_leaves, ast.Expr: _call_leaves}
 
 
 def _breaks(body: list[ast.stmt]) -> bool:
@@ -171,20 +188,15 @@ def irrefutable(pattern: ast.pattern) -> bool:
 def dangerous_call(call: ast.Call) -> Hit | None:
     """eval, exec, and commands that go through a shell."""
     called = call.func
-    if isinstance(called, ast.Name):
-        if called.id == "eval":
-            return Hit("eval-used", call, "eval() runs any text as code - use ast.literal_eval or a table")
-        if called.id == "exec":
-            return Hit("exec-used", call, "exec() runs any text as code - call a function instead")
-        if called.id == "getstatusoutput":
-            return Hit("shell-used", call, "getstatusoutput() goes through a shell - use subprocess.run([...])")
-    elif isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name):
+    if isinstance(called, ast.Name) and called.id in _NAMED_CALLS:
+        rule, message = _NAMED_CALLS[called.id]
+        return Hit(rule, call, message)
+    if isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name):
         name = f"{called.value.id}.{called.attr}"
         if name in _SHELL_CALLS:
             return Hit("shell-used", call, f"{name}() goes through a shell - use subprocess.run([...])")
-    for keyword in call.keywords:
-        if keyword.arg == "shell" and isinstance(keyword.value, ast.Constant) and keyword.value.value:
-            return Hit("shell-used", call, "shell=True goes through a shell - pass a list of arguments")
+    if any(item.arg == "shell" and isinstance(item.value, ast.Constant) and item.value.value for item in call.keywords):
+        return Hit("shell-used", call, "shell=True goes through a shell - pass a list of arguments")
     return None
 
 

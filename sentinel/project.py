@@ -22,7 +22,7 @@ from sentinel.discover import files
 from sentinel.facts import RawFinding
 from sentinel.files import FileFacts, analyse, is_silenced
 from sentinel.findings import MODULE, CheckResult, Finding, Known, Related, compare, worst_first
-from sentinel.index import Entry, Index
+from sentinel.index import Entry, FileRecord, Index
 from sentinel.reading import Document, from_bytes, from_text, read_file
 
 PARALLEL_FROM = 60
@@ -62,6 +62,7 @@ class Project:
             facts = analyse(document, self.config, earlier.cache() if earlier else None, whole=whole)
             if facts.problem is not None:
                 # The file is broken for now: what stood in it stays known until it parses again.
+                self.index.files.setdefault(path, FileRecord(known=before))
                 now = tuple(self._place(facts, []))
                 return self._result(path, before, now, remember=False)
             self.facts[path] = facts
@@ -96,13 +97,25 @@ class Project:
             return None
         return self.check_path(path)
 
-    def sweep(self, paths: Iterable[Path]) -> list[CheckResult]:
-        """Check the files that changed since they were read, forget those that are gone."""
+    def withdraw(self, path: str) -> None:
+        """The content that was checked last is not written: what it held is no original, what was told is known."""
+        known = self.index.files[path].known
+        if self.refresh(path) is None:
+            self.index.files[path] = FileRecord(known=known)
+
+    def sweep(self, paths: Iterable[Path], under: str = "") -> list[CheckResult]:
+        """Check the files that changed since they were read, forget those under a folder that are gone."""
         names = {self.relative(file): file for file in paths}
-        for path in self.stamps.keys() - names.keys():
-            self.forget(path)
+        gone = [path for path in self.stamps if path not in names and _is_under(path, under)]
+        results = [result for path in gone for result in self.forget(path)]
         changed = [path for path, file in names.items() if self.stamps.get(path) != _stamp(file)]
-        return [self.check_path(path) for path in changed]
+        return results + [result for path in changed for result in self._checked_or_gone(path)]
+
+    def _checked_or_gone(self, path: str) -> list[CheckResult]:
+        try:
+            return [self.check_path(path)]
+        except FileNotFoundError:  # deleted since it was listed
+            return self.forget(path)
 
     def _result(self, path: str, before: list[Known], now: tuple[Finding, ...], *, remember: bool) -> CheckResult:
         earlier = self.findings.get(path, ())
@@ -137,6 +150,7 @@ class Project:
 
     def _index(self, facts: FileFacts) -> list[Entry]:
         document = facts.document
+        self.index.set_taken(document.path, facts.taken())
         return self.index.update(document.path, facts.functions(), facts.classes(), document.cells)
 
     def _place(self, facts: FileFacts, entries: list[Entry]) -> list[Finding]:
@@ -144,7 +158,7 @@ class Project:
         document = facts.document
         off = self._off.union(facts.silent, *(rules for spec, rules in self._off_for if spec.match_file(document.path)))
         placed: list[tuple[int, Finding]] = []
-        for raw, start, ignores in facts.raw_findings():
+        for raw, start, ignores in facts.raw_findings(partial(self.index.is_taken, document.path)):
             if raw.rule not in off and not is_silenced(raw, ignores):
                 placed.append((start + raw.line, _finding(document, raw, start)))
         placed.extend(self._duplicates(facts, entries, off))
@@ -183,24 +197,35 @@ class Project:
         with _collector_paused():
             checked: list[FileFacts] = []
             for facts in _analyse_all(todo, self.config, processes):
+                path = facts.document.path
                 if facts.problem is None:
                     self._index(facts)
+                else:
+                    # Seen, so that a sweep by another process does not take it for new.
+                    before = self._before(path)
+                    self.index.files.setdefault(path, FileRecord(known=before))
                 checked.append(facts)
             for facts in checked:
                 path = facts.document.path
-                record = self.index.files.get(path)
-                entries = [self.index.entries[number] for number in record.ids] if record else []
-                found = tuple(self._place(facts, entries))
+                record = self.index.files[path]
+                entries = [self.index.entries[number] for number in record.ids]
+                found = tuple(self._place(facts, [] if facts.problem else entries))
                 self.findings[path] = found
-                if record is not None:
+                if facts.problem is None:
                     record.known = [Known.of(item) for item in found]
 
-    def forget(self, path: str) -> None:
-        """A file is gone: its functions are no originals any more."""
+    def forget(self, path: str) -> list[CheckResult]:
+        """A file is gone: its functions are no originals any more. A result when something was found in it."""
+        found = self.findings.pop(path, ())
         self.index.remove(path)
         self.facts.pop(path, None)
-        self.findings.pop(path, None)
         self.stamps.pop(path, None)
+        return [CheckResult(path, (), (), found)] if found else []
+
+    def forget_under(self, path: str) -> list[CheckResult]:
+        """A file or a folder is gone."""
+        gone = [name for name in [*self.index.files, *self.findings] if _is_under(name, path)]
+        return [result for name in gone for result in self.forget(name)]
 
     def scan(self, target: Path, *, with_rest: bool = False) -> list[Finding]:
         """Check every file under ``target`` anew and return all findings, by place.
@@ -215,10 +240,14 @@ class Project:
         return [item for path in sorted(paths & self.findings.keys()) for item in self.findings[path]]
 
 
+def _is_under(path: str, folder: str) -> bool:
+    return folder in ("", path, ".") or path.startswith(folder + "/")
+
+
 def _stamp(file: Path) -> tuple[int, int]:
     try:
         status = file.stat()
-    except FileNotFoundError:
+    except OSError:  # gone, or in a folder that may not be entered: reading it says so
         return (0, -1)
     return (status.st_mtime_ns, status.st_size)
 
@@ -258,17 +287,15 @@ def _take(counted: Counter[Known], findings: Iterable[Finding]) -> Iterator[Find
             yield finding
 
 
-def _analyse_one(item: tuple[Path, str], config: Config) -> FileFacts:
-    file, path = item
-    return analyse(read_file(file, path), config)
-
-
 def _analyse_lean(items: list[tuple[Path, str]], config: Config) -> list[FileFacts]:
-    """For another process: without the text, which nobody needs again."""
+    """For another process: without the text, which nobody needs again, and without files that are gone by now."""
     gc.disable()
     lean = []
-    for item in items:
-        facts = _analyse_one(item, config)
+    for file, path in items:
+        try:
+            facts = analyse(read_file(file, path), config)
+        except FileNotFoundError:
+            continue
         for chunk in facts.chunks:
             chunk.text = ""
         facts.document = replace(facts.document, text="")

@@ -89,7 +89,11 @@ def language_of(path: str) -> str | None:
 
 
 def read_file(file: Path, path: str) -> Document:
-    """Read a file from disk; ``path`` is what it is called in findings."""
+    """Read a file from disk; ``path`` is what it is called in findings.
+
+    Raises:
+        FileNotFoundError: it is gone. Anything else that keeps it from being read is the document's problem.
+    """
     language = language_of(path) or ""
     limit = MAX_NOTEBOOK_BYTES if path.endswith(".ipynb") else MAX_BYTES
     try:
@@ -99,6 +103,8 @@ def read_file(file: Path, path: str) -> Document:
         if status.st_size > limit:
             return Document(path, "", language, f"the file is larger than {limit:,} bytes")
         return from_bytes(path, file.read_bytes())
+    except FileNotFoundError:
+        raise
     except OSError as error:
         return Document(path, "", language, f"it cannot be read: {error.strerror}")
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from sentinel.catalogue import RULES
-from sentinel.findings import Finding, worst_first
+from sentinel.findings import Finding, plain, worst_first
 
 
 def as_text(findings: Sequence[Finding], files: int) -> str:
@@ -19,10 +20,10 @@ def as_text(findings: Sequence[Finding], files: int) -> str:
         by_path.setdefault(finding.path, []).append(finding)
     lines: list[str] = []
     for path in sorted(by_path):
-        lines.append(path)
+        lines.append(plain(path))
         for item in worst_first(by_path[path]):
             cell = "" if item.cell is None else f"cell {item.cell}:"
-            lines.append(f"  {cell}{item.line:<5} {item.severity.upper():<8}  {item.message}  [{_label(item)}]")
+            lines.append(f"  {cell}{item.line:<5} {item.severity.upper():<8}  {plain(item.message)}  [{_label(item)}]")
     counts = Counter(finding.severity for finding in findings)
     warnings = "1 warning" if counts["warning"] == 1 else f"{counts['warning']} warnings"
     total = f"{counts['critical']} critical, {warnings}" if findings else "clean"
@@ -55,7 +56,7 @@ def as_github(findings: Sequence[Finding], files: int) -> str:
 
 
 def _escape(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return plain(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:
@@ -119,7 +120,7 @@ def _location(path: str, line: int, end_line: int, symbol: str) -> dict[str, Any
 
     return {
         "physicalLocation": {
-            "artifactLocation": {"uri": quote(path, errors="surrogateescape")},
+            "artifactLocation": {"uri": quote(os.fsencode(path))},
             "region": {"startLine": line, "endLine": end_line},
         },
         "logicalLocations": [{"fullyQualifiedName": symbol}],

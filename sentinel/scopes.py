@@ -47,6 +47,15 @@ class Scope:
             scope = scope.parent
         return scope
 
+    def note_call(self, name: str, *, of_self: bool = False) -> None:
+        """A function that calls itself is harder to read by one, however often it does."""
+        function = self.function
+        if function is None or function.calls_itself or function.qualname.rpartition(".")[2] != name:
+            return
+        if of_self == (function.parent is not None and function.parent.kind == "class"):
+            function.calls_itself = True
+            function.cognitive += 1
+
     def defines(self, name: str) -> bool:
         """True when a scope from here outwards binds the name itself."""
         scope: Scope | None = self
@@ -69,7 +78,7 @@ def close(scopes: list[Scope]) -> None:
             parent.loads |= scope.loads - ((scope.bound | scope.imported.keys()) - scope.outer)
             parent.loads |= scope.outer  # an inner function that sets a name shares it
         parent.complexity += scope.complexity
-        # A function in a function is read one level deeper.
-        deeper = scope.nesting + (scope.kind == "function" and parent.kind != "class")
+        # A function or lambda in a function is read one level deeper.
+        deeper = scope.nesting + (scope.kind != "class" and parent.kind != "class")
         parent.cognitive += scope.cognitive + scope.nested_increments * deeper
         parent.nested_increments += scope.nested_increments

@@ -6,80 +6,45 @@ It listens on a Unix socket in a folder of the user's own. A request is one line
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
-import socket
 import socketserver
-import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from sentinel import config as configuration
 from sentinel import store
+from sentinel.client import name_for, socket_path
 from sentinel.errors import SentinelError, UsageError
 from sentinel.guardian import Sentinel
-from sentinel.hooks import claude_code
+from sentinel.hooks.claude_code import CLAUDE_CODE, Answer, Protocol
+from sentinel.hooks.openhands_hook import OPENHANDS
 
+_STOPPING = {"code": 0, "text": "", "stopping": True}
 MAX_REQUEST = 64_000_000
-MAX_SOCKET_PATH = 100
-"""Unix allows a socket 104 to 108 characters, by system."""
-HOOKS: dict[str, Callable[[Sentinel, dict[str, Any]], claude_code.Answer]] = {
-    "claude-code": claude_code.handle,
-    "openhands": claude_code.handle_openhands,
-}
+HOOKS: dict[str, Protocol] = {"claude-code": CLAUDE_CODE, "openhands": OPENHANDS}
 
 
-def socket_path(root: Path) -> Path:
-    """Where the daemon of a project listens, in a folder of the user's own.
-
-    Raises:
-        UsageError: the folder belongs to another user.
-    """
-    bases = (os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/tmp")
-    names = [Path(base) / f"agent-sentinel-{os.getuid()}" / store.name_for(root) for base in bases if base]
-    path = next((name for name in names if len(os.fsencode(name)) <= MAX_SOCKET_PATH), names[-1])
-    path.parent.mkdir(mode=0o700, exist_ok=True)
-    if path.parent.stat().st_uid != os.getuid():
-        raise UsageError(f"{path.parent} belongs to another user: remove it, or set XDG_RUNTIME_DIR")
-    return path
+def answer(root: Path, hook: str, event: dict[str, Any]) -> Answer:
+    """Answer a hook in this process, from the stored index, which is kept up to date: one process at a time."""
+    with open(store.cache_folder() / f"{name_for(root)}.lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        sentinel = Sentinel(root=root)
+        _read_project(sentinel, hook, event)
+        given = HOOKS[hook].handle(sentinel, event)
+        sentinel.store_index()
+        return given
 
 
-def ask(root: Path, request: dict[str, Any]) -> dict[str, Any] | None:
-    """The running daemon's answer; None when none is running.
-
-    Raises:
-        SentinelError: the daemon answered with an error.
-    """
-    with socket.socket(socket.AF_UNIX) as connection:
-        try:
-            connection.connect(str(socket_path(root)))
-        except (FileNotFoundError, ConnectionRefusedError):
-            return None
-        connection.sendall(json.dumps(request).encode() + b"\n")
-        with connection.makefile("rb") as reader:
-            answer: dict[str, Any] = json.loads(reader.readline())
-    if "error" in answer:
-        raise SentinelError(answer["error"])
-    return answer
-
-
-def answer(sentinel: Sentinel, hook: str, event: dict[str, Any]) -> claude_code.Answer:
-    """Answer a hook by the daemon, or here with the stored index when none is running."""
-    served = ask(sentinel.root, {"hook": hook, "event": event})
-    if served is not None:
-        return claude_code.Answer(int(served["code"]), str(served["text"]))
-    if sentinel.load_index():
-        return _and_store(sentinel, hook, event)
-    path = claude_code.event_path(event)
-    sentinel.index(skip="" if path is None else sentinel.project.relative(path))
-    return _and_store(sentinel, hook, event)
-
-
-def _and_store(sentinel: Sentinel, hook: str, event: dict[str, Any]) -> claude_code.Answer:
-    given = HOOKS[hook](sentinel, event)
-    sentinel.store_index()
-    return given
+def _read_project(sentinel: Sentinel, hook: str, event: dict[str, Any]) -> None:
+    """Load the stored index, or read all but the file that was written: only that is new."""
+    if not sentinel.load_index():
+        path = HOOKS[hook].path(event)
+        sentinel.index(skip="" if path is None else sentinel.project.relative(path))
 
 
 class _Server(socketserver.ThreadingUnixStreamServer):
@@ -87,8 +52,29 @@ class _Server(socketserver.ThreadingUnixStreamServer):
 
     def __init__(self, path: str, sentinel: Sentinel) -> None:
         super().__init__(path, _Request)
-        self.sentinel = sentinel
-        self.lock = threading.Lock()
+        os.chmod(path, 0o600)
+        self._lock = threading.Lock()
+        self._sentinel = sentinel
+        self._configured = configuration.load(sentinel.root)
+
+    def answer(self, hook: str, event: dict[str, Any]) -> Answer:
+        """Answer an event, one at a time, by the configuration as it is now: pyproject.toml may have been edited."""
+        with self._lock:
+            root = self._sentinel.root
+            configured = configuration.load(root)
+            if configured != self._configured:
+                self._sentinel, self._configured = Sentinel(root=root), configured
+                _read_project(self._sentinel, hook, event)
+            return HOOKS[hook].handle(self._sentinel, event)
+
+    def service_actions(self) -> None:
+        """Called between requests: a project that was moved or deleted needs no daemon."""
+        if not self._sentinel.root.is_dir():
+            threading.Thread(target=self.shutdown).start()
+
+    def store_index(self) -> None:
+        """Keep the index for the next daemon."""
+        self._sentinel.store_index()
 
 
 class _Request(socketserver.StreamRequestHandler):
@@ -97,21 +83,26 @@ class _Request(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         line = self.rfile.readline(MAX_REQUEST)
         if line:
-            self.wfile.write(json.dumps(self._reply(line)).encode() + b"\n")
+            reply = self._reply(line)
+            self.wfile.write(json.dumps(reply).encode() + b"\n")
+            if reply == _STOPPING:
+                threading.Thread(target=self.server.shutdown).start()
 
     def _reply(self, line: bytes) -> dict[str, Any]:
         """Every request is answered; one that cannot be is answered with what is wrong."""
         try:
             request = json.loads(line)
+            if not isinstance(request, dict) or not isinstance(request.get("event", {}), dict):
+                return {"error": "the request is no JSON object with an event: expected what `sentinel hook` sends"}
             if request.get("stop"):
-                threading.Thread(target=self.server.shutdown).start()
-                return {"code": 0, "text": ""}
-            hook = HOOKS.get(request.get("hook"))
-            if hook is None:
-                return {"error": f"no hook is called {request.get('hook')!r}: known are {', '.join(HOOKS)}"}
-            with self.server.lock:
-                code, text = hook(self.server.sentinel, request.get("event") or {})
+                return _STOPPING
+            hook = request.get("hook")
+            if hook not in HOOKS:
+                return {"error": f"no hook is called {hook!r}: known are {', '.join(HOOKS)}"}
+            code, text = self.server.answer(hook, request.get("event", {}))
             return {"code": code, "text": text}
+        except SentinelError as error:
+            return {"error": str(error)}
         except Exception as error:
             return {"error": f"{type(error).__name__}: {error}"}
 
@@ -123,26 +114,27 @@ def serve(sentinel: Sentinel, started: Callable[[str], None]) -> None:
         UsageError: another daemon serves this project already.
     """
     path = socket_path(sentinel.root)
-    if path.exists():
-        if _listens(path):
-            raise UsageError(f"a daemon for {sentinel.root} is running already: stop it with `sentinel serve --stop`")
-        path.unlink()
-    if not sentinel.load_index():
-        sentinel.index()
-    sentinel.sweep()
-    with _Server(str(path), sentinel) as server:
-        started(str(path))
-        try:
-            server.serve_forever(poll_interval=0.1)
-        finally:
-            path.unlink(missing_ok=True)
-            sentinel.store_index()
+    with _alone(path, sentinel.root):
+        path.unlink(missing_ok=True)  # left by a daemon that was killed
+        if not sentinel.load_index():
+            sentinel.index()
+        sentinel.sweep()
+        with _Server(str(path), sentinel) as server:
+            try:
+                started(str(path))
+                server.serve_forever(poll_interval=0.1)
+            finally:
+                path.unlink(missing_ok=True)
+                server.store_index()
 
 
-def _listens(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as probe:
+@contextmanager
+def _alone(path: Path, root: Path) -> Iterator[None]:
+    """Hold the project's lock, which the system lets go of when the process ends in whatever way."""
+    with open(path.with_suffix(".lock"), "w") as file:
         try:
-            probe.connect(str(path))
-        except ConnectionRefusedError:
-            return False
-    return True
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            message = f"a daemon for {root} is running already: stop it with `sentinel serve --stop`"
+            raise UsageError(message) from error
+        yield

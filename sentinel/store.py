@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import orjson
 
+from sentinel.client import name_for, own_folder
 from sentinel.facts import Fingerprint
 from sentinel.findings import Known
 from sentinel.index import KINDS, Entry, FileRecord, Index, Postings, hashes
@@ -35,16 +36,14 @@ _ARRAYS: tuple[tuple[str, _TypeCode], ...] = (
 
 
 def cache_folder() -> Path:
-    """``$XDG_CACHE_HOME/agent-sentinel``, made for the user alone."""
+    """``$XDG_CACHE_HOME/agent-sentinel``, made for the user alone; where it cannot be made, a temporary folder."""
     base = os.environ.get("XDG_CACHE_HOME") or os.path.join(Path.home(), ".cache")
     folder = Path(base) / "agent-sentinel"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return folder
-
-
-def name_for(root: Path) -> str:
-    """A short name for a project's folder."""
-    return hashlib.blake2b(str(root).encode("utf-8", "surrogateescape"), digest_size=10).hexdigest()
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError:  # no home, or one that is read-only: an agent's container
+        return own_folder()
+    return folder if os.access(folder, os.W_OK) else own_folder()
 
 
 def index_file(project: Project) -> Path:
@@ -65,10 +64,10 @@ def save(project: Project) -> None:
     rows: list[tuple[Any, ...]] = []
     files: list[tuple[Any, ...]] = []
     for path, record in index.files.items():
+        known = [tuple(item) for item in record.known]
+        taken = [f"{module} {name}" for module, name in record.taken]
         stamp = project.stamps.get(path)
-        files.append(
-            (_to_json(path), len(record.ids), record.classes, list(map(tuple, record.known)), record.cells, stamp)
-        )
+        files.append((_to_json(path), len(record.ids), record.classes, known, record.cells, taken, stamp))
         for number in record.ids:
             entry = index.entries[number]
             _append(entry, len(rows), arrays, postings)
@@ -97,6 +96,11 @@ def _from_json(name: str) -> str:
     return name if name.isascii() else name.encode("latin-1").decode("utf-8", "surrogateescape")
 
 
+def _pair(item: str) -> tuple[str, str]:
+    module, _, name = item.partition(" ")
+    return module, name
+
+
 def _append(entry: Entry, number: int, arrays: dict[str, array[int]], postings: dict[str, list[int]]) -> None:
     mark = entry.mark
     arrays["exact"].append(mark.exact)
@@ -111,7 +115,7 @@ def _append(entry: Entry, number: int, arrays: dict[str, array[int]], postings: 
 
 def _row(entry: Entry) -> tuple[Any, ...]:
     mark = entry.mark
-    flags = entry.is_method | entry.is_async << 1
+    flags = entry.is_method | mark.is_async << 1
     counts = (entry.parameters, mark.tokens, mark.statements, mark.control)
     return (entry.name, entry.qualname, entry.line, entry.age, entry.body_hash, flags, *counts)
 
@@ -153,11 +157,12 @@ def _fill(project: Project, arrays: dict[str, array[int]], tail: dict[str, Any])
     for kind in KINDS:
         index.postings[kind] = Postings(arrays[f"postings_{kind}"])
     rows, entries = tail["rows"], index.entries
-    for name, count, classes, known, cells, stamp in tail["files"]:
+    for name, count, classes, known, cells, taken, stamp in tail["files"]:
         path = _from_json(name)
         numbers = list(range(len(entries), len(entries) + count))
         record = FileRecord(numbers, (), [Known(*item) for item in known], tuple(map(tuple, cells)))
         index.files[path] = record
+        index.set_taken(path, frozenset(_pair(item) for item in taken))
         index.set_classes(path, record, tuple((name, tuple(bases)) for name, bases in classes))
         if stamp is not None:
             project.stamps[path] = tuple(stamp)
@@ -181,6 +186,6 @@ def _entry(number: int, path: str, row: list[Any], arrays: dict[str, array[int]]
         tokens,
         statements,
         control,
+        bool(flags & 2),
     )
-    is_method, is_async = bool(flags & 1), bool(flags & 2)
-    return Entry(number, path, name, qualname, line, age, body_hash, is_method, is_async, parameters, mark)
+    return Entry(number, path, name, qualname, line, age, body_hash, bool(flags & 1), parameters, mark)

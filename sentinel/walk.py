@@ -6,13 +6,11 @@ import ast
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from sentinel import patterns
+from sentinel import expressions, patterns
 from sentinel.scopes import Scope, close
 
 _fields: dict[type, tuple[str, ...]] = {}
 _TEXT = (str, bytes)
-_QUOTED_TYPES = {"cast", "TypeVar", "NewType", "ForwardRef"}
-_GENERICS = {"list", "dict", "tuple", "set", "frozenset", "type"}
 _IMPORT_ERRORS = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
 
 
@@ -29,10 +27,10 @@ class Walk:
         self.classes: list[tuple[str, tuple[str, ...]]] = []
         self.optional: set[int] = set()
         self.stack: list[tuple[Any, Scope, int, int]] = []
+        self.taken: set[tuple[str, str]] = set()
         self.named_calls: list[tuple[patterns.Hit, Scope, str]] = []
-        """Dangerous calls by a plain name: none when the file gives that name another meaning."""
 
-    def run(self, statements: list[ast.stmt]) -> None:
+    def run(self, statements: list[ast.stmt]) -> None:  # sentinel: ignore[C901, too-cognitive] flat for speed
         """Walk all statements and close the scopes."""
         self.block(statements, self.module, 0, 0)
         stack, pop = self.stack, self.stack.pop
@@ -65,6 +63,14 @@ class Walk:
         """Note a pattern that was found."""
         if hit is not None:
             self.hits.append(hit._replace(symbol=scope.qualname))
+
+    def dangerous(self, call: ast.Call, scope: Scope) -> None:
+        """Note eval, exec and shells, unless the name turns out to be the file's own."""
+        hit = patterns.dangerous_call(call)
+        if hit is not None and type(call.func) is ast.Name:
+            self.named_calls.append((hit, scope, call.func.id))
+        else:
+            self.hit(hit, scope)
 
     def children(self, node: ast.AST, scope: Scope, blocks: int, nesting: int) -> None:
         """Push all child nodes."""
@@ -114,7 +120,7 @@ def _function(walk: Walk, node: Any, scope: Scope, blocks: int, nesting: int) ->
     name = f"{scope.qualname}.{node.name}" if scope.qualname else node.name
     inner = Scope("function", name, scope, node, nesting, complexity=1)
     walk.scopes.append(inner)
-    _arguments(walk, node.args, scope, inner, blocks, nesting)
+    _arguments(walk, node.args, inner, blocks, nesting)
     walk.annotation(node.returns, scope)
     walk.each(getattr(node, "type_params", ()), inner, 0, 0)
     for hit in patterns.default_hits(node):
@@ -122,7 +128,9 @@ def _function(walk: Walk, node: Any, scope: Scope, blocks: int, nesting: int) ->
     walk.block(node.body, inner, 0, 0)
 
 
-def _arguments(walk: Walk, arguments: ast.arguments, outer: Scope, inner: Scope, blocks: int, nesting: int) -> None:
+def _arguments(walk: Walk, arguments: ast.arguments, inner: Scope, blocks: int, nesting: int) -> None:
+    outer = inner.parent
+    assert outer is not None
     for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
         inner.bound.add(argument.arg)
         walk.annotation(argument.annotation, outer)
@@ -136,7 +144,7 @@ def _arguments(walk: Walk, arguments: ast.arguments, outer: Scope, inner: Scope,
 def _lambda(walk: Walk, node: ast.Lambda, scope: Scope, blocks: int, nesting: int) -> None:
     inner = Scope("lambda", scope.qualname, scope, None, nesting)
     walk.scopes.append(inner)
-    _arguments(walk, node.args, scope, inner, blocks, nesting)
+    _arguments(walk, node.args, inner, blocks, nesting)
     walk.stack.append((node.body, inner, 0, 0))
 
 
@@ -276,49 +284,6 @@ def _aug_assign(walk: Walk, node: ast.AugAssign, scope: Scope, blocks: int, nest
     walk.each((node.target, node.value), scope, blocks, nesting)
 
 
-def _call(walk: Walk, node: ast.Call, scope: Scope, blocks: int, nesting: int) -> None:
-    push = walk.stack.append
-    called = node.func
-    if type(called) is ast.Name:
-        name = called.id
-        scope.loads.add(name)
-        if name == "locals":
-            scope.reads_locals = True
-        elif name in _QUOTED_TYPES:
-            walk.annotation(node, scope)
-        function = scope.function
-        if function is not None and not function.calls_itself and function.qualname == name:
-            function.calls_itself = True
-            function.cognitive += 1
-    else:
-        push((called, scope, blocks, nesting))
-        if type(called) is ast.Attribute and patterns.last_name(called.value) == "__all__":
-            scope.loads.update(text for argument in node.args for text in patterns.strings_in(argument))
-    hit = patterns.dangerous_call(node)
-    if hit is not None and type(called) is ast.Name:
-        walk.named_calls.append((hit, scope, called.id))
-    else:
-        walk.hit(hit, scope)
-    for argument in node.args:
-        push((argument, scope, blocks, nesting))
-    for keyword in node.keywords:
-        push((keyword.value, scope, blocks, nesting))
-        if keyword.arg:
-            walk.hit(patterns.keyword_secret(keyword), scope)
-
-
-def _bool_op(walk: Walk, node: ast.BoolOp, scope: Scope, blocks: int, nesting: int) -> None:
-    scope.cognitive += 1
-    walk.each(node.values, scope, blocks, nesting)
-
-
-def _ternary(walk: Walk, node: ast.IfExp, scope: Scope, blocks: int, nesting: int) -> None:
-    scope.cognitive += 1 + nesting
-    scope.nested_increments += 1
-    walk.stack.append((node.test, scope, blocks, nesting))
-    walk.each((node.body, node.orelse), scope, blocks, nesting + 1)
-
-
 def _return(walk: Walk, node: ast.Return, scope: Scope, blocks: int, nesting: int) -> None:
     scope.returns += 1
     walk.each((node.value,), scope, blocks, nesting)
@@ -326,6 +291,8 @@ def _return(walk: Walk, node: ast.Return, scope: Scope, blocks: int, nesting: in
 
 def _import(walk: Walk, node: Any, scope: Scope, blocks: int, nesting: int) -> None:
     future = type(node) is ast.ImportFrom and node.module == "__future__"
+    if type(node) is ast.ImportFrom and node.module:
+        walk.taken.update((node.module.rpartition(".")[2], alias.name) for alias in node.names)
     for alias in node.names:
         name = alias.asname or alias.name.partition(".")[0]
         re_exported = alias.asname is not None and alias.asname == alias.name
@@ -337,37 +304,9 @@ def _outer(walk: Walk, node: Any, scope: Scope, blocks: int, nesting: int) -> No
     scope.outer.update(node.names)
 
 
-def _dict(walk: Walk, node: ast.Dict, scope: Scope, blocks: int, nesting: int) -> None:
-    for key, value in zip(node.keys, node.values, strict=True):
-        if type(value) is ast.Constant and type(key) is ast.Constant:
-            walk.hit(patterns.item_secret(key, value), scope)
-    walk.each((*node.keys, *node.values), scope, blocks, nesting)
-
-
-def _compare(walk: Walk, node: ast.Compare, scope: Scope, blocks: int, nesting: int) -> None:
-    if len(node.ops) == 1 and type(node.comparators[0]) is ast.Constant and type(node.ops[0]) in (ast.Eq, ast.NotEq):
-        walk.hit(patterns.assigned_secret(node.left, node.comparators[0]), scope)
-    walk.each((node.left, *node.comparators), scope, blocks, nesting)
-
-
-def _subscript(walk: Walk, node: ast.Subscript, scope: Scope, blocks: int, nesting: int) -> None:
-    """Names in quotes count as used in ``Union["A", B]`` and ``dict[str, "A"]``, not in ``row["a"]``."""
-    name = patterns.last_name(node.value)
-    if name[:1].isupper() or name in _GENERICS:
-        walk.annotation(node.slice, scope)
-    walk.each((node.value, node.slice), scope, blocks, nesting)
-
-
-def _comprehension(walk: Walk, node: ast.comprehension, scope: Scope, blocks: int, nesting: int) -> None:
-    """A comprehension's targets live in it alone: they bind nothing around it."""
-    for part in ast.walk(node.target):
-        if type(part) in (ast.Attribute, ast.Subscript):
-            walk.children(part, scope, blocks, nesting)
-    walk.each((node.iter, *node.ifs), scope, blocks, nesting)
-
-
 _Handler = Callable[[Walk, Any, Scope, int, int], None]
 _HANDLERS: dict[type, _Handler] = {
+    **expressions.HANDLERS,
     ast.FunctionDef: _function,
     ast.AsyncFunctionDef: _function,
     ast.Lambda: _lambda,
@@ -384,16 +323,9 @@ _HANDLERS: dict[type, _Handler] = {
     ast.Assign: _assign,
     ast.AnnAssign: _ann_assign,
     ast.AugAssign: _aug_assign,
-    ast.Call: _call,
-    ast.BoolOp: _bool_op,
-    ast.IfExp: _ternary,
     ast.Return: _return,
     ast.Import: _import,
     ast.ImportFrom: _import,
     ast.Global: _outer,
     ast.Nonlocal: _outer,
-    ast.comprehension: _comprehension,
-    ast.Subscript: _subscript,
-    ast.Dict: _dict,
-    ast.Compare: _compare,
 }

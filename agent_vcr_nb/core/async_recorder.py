@@ -27,6 +27,10 @@ class AsyncVCRRecorder:
         """See `VCRRecorder.start_session`."""
         return self.sync.start_session(*args, **options)
 
+    async def attach_session(self, session_id: str) -> Session:
+        """See `VCRRecorder.attach_session`."""
+        return self.sync.attach_session(session_id)
+
     async def record_step(self, *args: Any, **options: Any) -> Frame:
         """See `VCRRecorder.record_step`."""
         return self.sync.record_step(*args, **options)
@@ -47,9 +51,15 @@ class AsyncVCRRecorder:
         """See `VCRRecorder.record_checkpoint`."""
         return self.sync.record_checkpoint(*args, **options)
 
+    create_checkpoint = record_checkpoint
+
     async def save(self) -> Path:
         """See `VCRRecorder.save`."""
         return self.sync.save()
+
+    async def close(self) -> None:
+        """See `VCRRecorder.close`."""
+        self.sync.close()
 
     async def fork(self, *args: Any, **options: Any) -> VCRRecorder:
         """See `VCRRecorder.fork`."""

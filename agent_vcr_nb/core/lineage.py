@@ -54,6 +54,9 @@ def find_session(reference: str, directory: Path) -> Path:
     as_path = Path(reference)
     if reference.endswith(SUFFIX) and as_path.is_file():
         return as_path
+    listed = directory / f"{reference}{SUFFIX}"
+    if not {"/", "\\", "~"} & set(reference) and listed.is_file():
+        return listed  # also a file with a name that no session can be given
     path = session_path(directory, reference)
     if path.is_file():
         return path

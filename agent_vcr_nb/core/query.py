@@ -122,7 +122,8 @@ def when(recording: Recording, path: str) -> Iterator[Change]:
     pointer = path if path.startswith("/") else f"/{escape(path)}"
     known: Any = _ABSENT
     seen = False
-    inputs: dict[int, Any] = {}
+    had: set[int] = set()
+    """Frames with something at the path in their input."""
     for number, side in _moments(recording):
         try:
             value = lookup(recording.state(number, side), pointer)
@@ -130,9 +131,9 @@ def when(recording: Recording, path: str) -> Iterator[Change]:
             value = _ABSENT
         except (FrameNotFoundError, RecordingError):
             continue
-        if side == "input":
-            inputs[number] = value
-        removed = value is _ABSENT and side == "output" and inputs.get(number, _ABSENT) is not _ABSENT
+        if side == "input" and value is not _ABSENT:
+            had.add(number)
+        removed = value is _ABSENT and side == "output" and number in had
         seen = seen or value is not _ABSENT
         if _same(known, value) or (value is _ABSENT and not removed):
             continue

@@ -172,6 +172,14 @@ class VCRRecorder(StepRecorder):
         """Return the header of the session, or None before `start_session`."""
         return self._session
 
+    def here(self) -> VCRRecorder | None:
+        """Return the recorder for what happens in this context: while a run is resumed, that of the new session.
+
+        None when it is closed. For those who were given a recorder once and outlive its session.
+        """
+        recorder = chosen_recorder.get() or self
+        return recorder if recorder.recording else None
+
     def save(self) -> Path:
         """Write how the session stands and return its file; raises UsageError before `start_session`.
 

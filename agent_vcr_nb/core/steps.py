@@ -209,6 +209,15 @@ class Step:
             return []
         return decision.tape.changes(decision.number)
 
+    @property
+    def served_seconds(self) -> float:
+        """How long the recorded call had taken that is served; 0 where that is not known."""
+        decision = self.decision
+        if not isinstance(decision, Return) or decision.tape is None or decision.number is None:
+            return 0.0
+        figures = (decision.tape.heads[decision.number] or {}).get("metadata") or {}
+        return float(figures.get("latency_ms") or 0.0) / 1000
+
     def scope(self) -> Scope:
         """Return a scope of this step, for a framework that enters and leaves it by events."""
         scope = Scope(self._recorder, self.key, self.number, self.lane)

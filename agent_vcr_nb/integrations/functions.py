@@ -19,12 +19,15 @@ from agent_vcr_nb.core.errors import CannotResumeError, UsageError
 from agent_vcr_nb.core.frame import FrameType
 from agent_vcr_nb.core.recorder import VCRRecorder
 from agent_vcr_nb.core.steps import active_recorder, current_scope, live_agents
-from agent_vcr_nb.integrations.in_place import Watch, repeat, update
+from agent_vcr_nb.integrations.in_place import Watch, copied_keys, handed_on, repeat, update
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_MAPPING, _NAMED, _ITSELF, _AWAITED = "mapping", "named", "itself", "awaited"
+_MAPPING, _NAMED = "mapping", "named"
+"""How a step was called: with one state, or with its parameters by name."""
+_ITSELF, _AWAITED, _COPIED = "itself", "awaited", "copied:"
+"""What it returned: the state it was given, what its caller awaits, under a key a copy of something it was given."""
 _VAR_POSITIONAL, _VAR_KEYWORD = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
 
 
@@ -85,7 +88,7 @@ class _Wrapping:
                     return await function(*args, **kwargs)
                 call = _Call(self, recorder, args, kwargs)
                 if call.step.returned:
-                    return call.served()
+                    return await call.served_later()
                 with call.step.running():
                     try:
                         value = await function(*call.args, **call.kwargs)
@@ -178,7 +181,7 @@ def _signature(function: Any, name: str) -> inspect.Signature:
 class _Call:
     """One call of a step: what the recorder was told of it, and the arguments it is to run with."""
 
-    __slots__ = ("_awaits", "_bound", "_recorder", "_watch", "args", "kwargs", "state", "step")
+    __slots__ = ("_awaits", "_bound", "_own", "_recorder", "_watch", "args", "kwargs", "state", "step")
 
     def __init__(
         self, wrapping: _Wrapping, recorder: VCRRecorder, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -197,12 +200,12 @@ class _Call:
         if only is not None and only == wrapping.first and isinstance(given[only], Mapping):
             self.state = given[only]
             self.step = recorder.begin(wrapping.name, self.state, wrapping.frame_type, call=(_MAPPING,))
-            edited = {only: self.step.input_state}
+            edited, self._own = {only: self.step.input_state}, self.state
         else:
             bound.apply_defaults()
             named = {name: value for name, value in bound.arguments.items() if name != wrapping.bound_to}
             self.step = recorder.begin(wrapping.name, named, wrapping.frame_type, call=(_NAMED,))
-            edited = self.step.input_state
+            edited, self._own = self.step.input_state, named
         # The caller's own objects: what a step changes in an edited copy is seen by nobody else.
         self._watch = None if self.step.returned else Watch(bound.arguments)
         if self.step.edited:
@@ -216,7 +219,10 @@ class _Call:
         if _ITSELF in self.step.served_call and type(self.state) is dict:
             update(self.state, state)
             return self.state
-        return state["result"] if self.step.wrapped_result and state.keys() == {"result"} else state
+        value = state["result"] if self.step.wrapped_result and state.keys() == {"result"} else state
+        call = self.step.served_call
+        copied = [told.removeprefix(_COPIED) for told in call if told.startswith(_COPIED)]
+        return handed_on(value, self._own, copied) if call else value
 
     @property
     def was_awaited(self) -> bool:
@@ -225,8 +231,15 @@ class _Call:
         return _AWAITED in call if call else self._awaits
 
     async def served_later(self) -> Any:
-        """Do as `served`, for who awaits it."""
-        return self.served()
+        """Do as `served`, for who awaits it: a step that had been cancelled waits until it is cancelled again."""
+        import asyncio
+
+        try:
+            return self.served()
+        except asyncio.CancelledError:
+            # At once it would come from the step itself, and asyncio.wait_for would not tell it as a TimeoutError.
+            await asyncio.sleep(2 * self.step.served_seconds + 1)
+            raise
 
     async def finish_later(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """Await what the step returned, and record that as its value."""
@@ -246,7 +259,12 @@ class _Call:
             self.step.call = (*self.step.call, _ITSELF)
         else:
             self._note_changes()
+            self._recorder.guarded(self._note_copies, value)
         self.step.finish(value)
+
+    def _note_copies(self, value: Any) -> None:
+        found = (f"{_COPIED}{self._recorder.clean(key)}" for key in copied_keys(value, self._own))
+        self.step.call = (*self.step.call, *found)
 
     def fail(self, error: BaseException) -> None:
         """Record what the step raised."""

@@ -14,7 +14,7 @@ that run at the same time return what they found.
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, TypeAlias
 
 import orjson
@@ -141,6 +141,53 @@ def repeat(changes: Iterable[Mapping[str, Any]], holders: Holders) -> None:
 def _put(items: list[Any], index: int, value: Any) -> None:
     if index >= len(items) or _bytes(items[index]) != _bytes(value):
         items.append(value)
+
+
+def copied_keys(value: Any, own: Mapping[str, Any]) -> list[str]:
+    """Return the keys under which a step returned a copy of what it was given, where most hand on the object itself.
+
+    The empty key stands for a value that is no mapping.
+    """
+    if isinstance(value, Mapping):
+        return [str(key) for key, item in value.items() if key in own and _is_copy(item, own[key])]
+    return [""] if any(_is_copy(value, given) for given in own.values()) else []
+
+
+def _is_copy(value: Any, given: Any) -> bool:
+    if value is given or type(value) is not type(given) or isinstance(value, _FIXED):
+        return False
+    if type(value) is dict and any(_is_copy(item, given[key]) for key, item in value.items() if key in given):
+        return True
+    if isinstance(value, list | dict | set) and len(value) != len(given):
+        return False
+    printed = _bytes(value)
+    return printed is not None and printed == _bytes(given)
+
+
+def handed_on(value: Any, own: Mapping[str, Any], copied: Collection[str]) -> Any:
+    """Return a served value with the caller's own objects in it where they are equal, but not under `copied` keys.
+
+    A step that returns ``{**state, "plan": plan}`` hands on the lists of `state`, and who appends to one of them later
+    appends to both.
+    """
+    if isinstance(value, Mapping):
+        keys = {key for key in value if key in own and str(key) not in copied}
+        return {key: _own_where_equal(item, own[key]) if key in keys else item for key, item in value.items()}
+    if copied:
+        return value
+    found = (_own_where_equal(value, given) for given in own.values())
+    return next((given for given in found if given is not value), value)
+
+
+def _own_where_equal(value: Any, given: Any) -> Any:
+    if type(value) is not type(given) or isinstance(value, _FIXED):
+        return value
+    printed = _bytes(value)
+    if printed is not None and printed == _bytes(given):
+        return given
+    if type(value) is dict:
+        return {key: _own_where_equal(item, given[key]) if key in given else item for key, item in value.items()}
+    return value
 
 
 def update(state: dict[Any, Any], after: Mapping[Any, Any]) -> None:

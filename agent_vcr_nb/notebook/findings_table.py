@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from html import escape
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -86,13 +87,14 @@ class FindingsTable(GuardedWidget):
         display_saved(self.saved(), f"vcr-saved-{self.group}")
 
 
-def frames_that_checked(player: VCRPlayer) -> dict[str, int]:
+def frames_that_checked(player: VCRPlayer, root: Path | None = None) -> dict[str, int]:
     """Return which frame of a session wrote a path last, as far as the recording tells, by path.
 
     It tells where a step named ``sentinel`` checked a file (its input holds the ``path``): the frame that the check
-    ran inside wrote it, or where it ran inside none the check itself is named.
+    ran inside wrote it, or where it ran inside none the check itself is named. Paths are below `root`, or as they were
+    recorded when it is None.
     """
-    return {path: frame for path, frame, _ in _checks(player)}
+    return {path: frame for path, frame, _ in _checks(player, root)}
 
 
 def recorded_findings(player: VCRPlayer) -> list[dict[str, Any]]:
@@ -108,7 +110,7 @@ def recorded_findings(player: VCRPlayer) -> list[dict[str, Any]]:
     return [row for rows in last.values() for row in rows]
 
 
-def _checks(player: VCRPlayer) -> Iterator[tuple[str, int, int]]:
+def _checks(player: VCRPlayer, root: Path | None = None) -> Iterator[tuple[str, int, int]]:
     """Yield (path, frame that wrote it, frame of the check) of each check of a file."""
     for number in range(len(player)):
         head = player.head(number)
@@ -121,7 +123,15 @@ def _checks(player: VCRPlayer) -> Iterator[tuple[str, int, int]]:
         path = state.get("path") if isinstance(state, dict) else None
         if isinstance(path, str):
             parent = head.get("parent")
-            yield path, number if parent is None else int(parent), number
+            yield _below(root, state.get("root"), path), number if parent is None else int(parent), number
+
+
+def _below(root: Path | None, recorded: Any, path: str) -> str:
+    """A path that was recorded below one folder, told from another."""
+    if root is None or not isinstance(recorded, str):
+        return path
+    full = Path(recorded, path)
+    return full.relative_to(root).as_posix() if full.is_relative_to(root) else str(full)
 
 
 def _missing(finding: Mapping[str, Any]) -> list[str]:

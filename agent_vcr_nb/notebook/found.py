@@ -24,6 +24,8 @@ class Found:
     findings: Sequence[Finding]
     files: int
     """Files that were read."""
+    root: Path
+    """What the paths of findings are relative to."""
 
     @property
     def exit_code(self) -> int:
@@ -49,6 +51,6 @@ def scan(directory: str | Path) -> Found:
         sentinel = Sentinel(config=configuration.load(root), root=root)
         read = list(files(target, sentinel.config.exclude, root))
         known = baseline.read(root / sentinel.config.baseline)
-        return Found(target, baseline.unknown(sentinel.scan(target), known), len(read))
+        return Found(target, baseline.unknown(sentinel.scan(target), known), len(read), root)
     except SentinelError as error:
         raise UsageError(str(error)) from error

@@ -26,6 +26,7 @@ from agent_vcr_nb.notebook.words import Words
 from agent_vcr_nb.verbs.catalogue import VERBS
 from agent_vcr_nb.verbs.commands import command_of
 from agent_vcr_nb.verbs.definition import Result, Verb
+from agent_vcr_nb.verbs.sessions import LedgerShown
 from agent_vcr_nb.verbs.text import for_terminal
 
 _CELL = re.compile(r"%%vcr(?:[ \t]+(?P<words>.*))?")
@@ -233,13 +234,13 @@ class VCRMagics(Magics):
         views = self.desk.views
         if name == "dag" and result.branches:
             views.show_dag(self.desk.directory, session)
-        elif name == "ledger":
+        elif name == "ledger" and isinstance(result, LedgerShown):
             views.show_ledger(result.ledger, self.desk.directory)
         elif name == "print":
             views.show_plot(result)
         elif name == "findings":
             player = self.desk.player() if self.desk.current() else None
-            views.show_findings([finding.to_dict() for finding in result.findings], player)
+            views.show_findings([finding.to_dict() for finding in result.findings], player, result.root)
 
 
 def _documented(verbs: dict[str, Verb]) -> str:

@@ -70,12 +70,14 @@ class Views:
             self.ledger.load(ledger, directory)
         return self.ledger
 
-    def findings_of(self, findings: Iterable[Mapping[str, Any]], player: VCRPlayer | None) -> FindingsTable:
-        """Return the table of findings; a session says which of its frames wrote a file."""
+    def findings_of(
+        self, findings: Iterable[Mapping[str, Any]], player: VCRPlayer | None, root: Path | None = None
+    ) -> FindingsTable:
+        """Return the table of findings, with paths below `root`; a session says which of its frames wrote a file."""
         from agent_vcr_nb.notebook.findings_table import FindingsTable, frames_that_checked
 
         self._recorded_in = ""
-        frames = frames_that_checked(player) if player else {}
+        frames = frames_that_checked(player, root) if player else {}
         if self.findings is None:
             self.findings = FindingsTable(findings, frames)
         else:
@@ -105,9 +107,11 @@ class Views:
         """Show a ledger."""
         display_widget(self.ledger_of(ledger, directory))
 
-    def show_findings(self, findings: Iterable[Mapping[str, Any]], player: VCRPlayer | None) -> None:
-        """Show findings; a session says which of its frames wrote a file."""
-        display_widget(self.findings_of(findings, player))
+    def show_findings(
+        self, findings: Iterable[Mapping[str, Any]], player: VCRPlayer | None, root: Path | None = None
+    ) -> None:
+        """Show findings, with paths below `root`; a session says which of its frames wrote a file."""
+        display_widget(self.findings_of(findings, player, root))
 
     def show_plot(self, printed: Printed) -> None:
         """Show the values of an expression by frame, where they are numbers."""

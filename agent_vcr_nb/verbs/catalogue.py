@@ -23,6 +23,8 @@ WORKSPACE = Option(
 )
 _DRY_RUN = Option("dry-run", "show what would be done, and do nothing", flag=True)
 
+OUTCOMES = ("ok", "error", "running", "killed", "cancelled", "pending", "empty", "unreadable")
+
 VERBS: tuple[Verb, ...] = (
     Verb(
         "record",
@@ -34,7 +36,17 @@ VERBS: tuple[Verb, ...] = (
         notebook=False,
         beside_a_program=True,
     ),
-    Verb("ls", load_verb("sessions", "ls"), "List the sessions, the newest first.", "vcr ls --json"),
+    Verb(
+        "ls",
+        load_verb("sessions", "ls"),
+        "List the sessions, the newest first.",
+        "vcr ls --outcome error --limit 10",
+        options=(
+            Option("tag", "only sessions with this tag", many=True),
+            Option("outcome", "only sessions that ended so", choices=OUTCOMES),
+            Option("limit", "at most so many", kind="number"),
+        ),
+    ),
     Verb(
         "show",
         load_verb("frames", "show"),
@@ -125,7 +137,13 @@ VERBS: tuple[Verb, ...] = (
         "vcr dag my_run",
         (Argument("session", "session", required=False),),
     ),
-    Verb("ledger", load_verb("sessions", "ledger"), "Show tokens and money by call.", "vcr ledger my_run", (_SESSION,)),
+    Verb(
+        "ledger",
+        load_verb("spending", "ledger"),
+        "Show tokens and money by call; without a session, of all sessions.",
+        "vcr ledger my_run",
+        (Argument("session", "session", required=False),),
+    ),
     Verb(
         "verify",
         load_verb("sessions", "verify"),

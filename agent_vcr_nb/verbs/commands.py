@@ -68,7 +68,8 @@ def _complete(context: click.Context, parameter: click.Parameter, fragment: str)
     words = {**context.params, **dict(zip(places, context.args, strict=False))}
     directory = words.get("directory") or os.environ.get("AGENT_VCR_DIR", ".vcr")
     frame = str(words.get("frame"))
-    look = Lookup(Path(directory), words.get("session") or words.get("a"), int(frame) if frame.isdigit() else None)
+    session = words.get("session") or words.get("a") or words.get("first")
+    look = Lookup(Path(directory), session, int(frame) if frame.isdigit() else None)
     return [CompletionItem(word) for word in look.of(parameter.name or "", fragment)]
 
 

@@ -94,14 +94,20 @@ def savepoints(place: Place, session: str | None = None, *, workspace: str | Non
 
 
 def changes(
-    place: Place, first: str, second: str | None = None, third: str | None = None, *, workspace: str | None = None
+    place: Place,
+    first: str | int,
+    second: str | int | None = None,
+    third: str | int | None = None,
+    *,
+    workspace: str | None = None,
 ) -> FilesResult:
     """Show what changed in the files between two savepoints; with one, since the one before it.
 
     With a session first, the numbers are frames: from before the one to before the other; of one alone, what was there
     before it ran against the next savepoint. Raises UsageError for a frame without a savepoint.
     """
-    if not first.isdecimal():
+    if not str(first).isdecimal():
+        first = str(first)
         acid = _workspace(place, first, workspace)
         return FilesResult(acid.path, acid.changes(*_around(acid, first, second, third)))
     if third is not None:
@@ -110,7 +116,7 @@ def changes(
     return FilesResult(acid.path, acid.changes(int(first), None if second is None else _number(second)))
 
 
-def _around(acid: ACIDWorkspace, session: str, first: str | None, second: str | None) -> tuple[int, int]:
+def _around(acid: ACIDWorkspace, session: str, first: str | int | None, second: str | int | None) -> tuple[int, int]:
     """Return the savepoints before two frames; of one frame, the one before it and the one that follows."""
     if first is None:
         raise UsageError(f"which frame? changes {session} 3 shows what frame 3 wrote, changes {session} 3 7 more")
@@ -125,8 +131,8 @@ def _around(acid: ACIDWorkspace, session: str, first: str | None, second: str | 
     return begin, later[0] if following is None else following
 
 
-def _number(word: str) -> int:
-    if not word.isdecimal():
+def _number(word: str | int) -> int:
+    if not str(word).isdecimal():
         raise UsageError(f"{word!r} is no number: changes takes savepoints (3 5), or frames of a session (my_run 3 5)")
     return int(word)
 

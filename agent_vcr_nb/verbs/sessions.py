@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from agent_vcr_nb.core.errors import RecordingError, UsageError
 from agent_vcr_nb.core.journal import SUFFIX
 from agent_vcr_nb.core.ledger import CostLedger, Totals
-from agent_vcr_nb.core.lineage import Branch, SessionInfo, lineage, sessions
+from agent_vcr_nb.core.lineage import Branch, SessionInfo, lineage, session_ids, session_info
 from agent_vcr_nb.core.player import VCRPlayer
 from agent_vcr_nb.verbs.definition import Place
 from agent_vcr_nb.verbs.text import counted, edited, outcome, paint, provenance, table
@@ -21,6 +23,8 @@ class SessionList:
 
     directory: Path
     sessions: list[SessionInfo]
+    chosen_from: bool = False
+    """True when there may be others than these."""
     exit_code: int = 0
 
     def to_dict(self) -> dict[str, Any]:
@@ -29,6 +33,8 @@ class SessionList:
 
     def text(self) -> str:
         """Return a line a session."""
+        if not self.sessions and self.chosen_from:
+            return f"no such sessions in {self.directory}; `vcr ls` lists all"
         if not self.sessions:
             return f"no sessions in {self.directory}. Record one with: vcr record -- python app.py"
         rows = [
@@ -46,9 +52,14 @@ class SessionList:
         return table(rows, ("session", "outcome", "frames", "tokens", "created (UTC)", "forked from", ""))
 
 
-def ls(place: Place) -> SessionList:
-    """List the sessions, the newest first."""
-    return SessionList(place.directory, sessions(place.directory))
+def ls(place: Place, *, tag: Sequence[str] = (), outcome: str | None = None, limit: int | None = None) -> SessionList:
+    """List the sessions, the newest first: those with all of these tags and this outcome, at most `limit`."""
+    found = (session_info(place.directory / f"{name}{SUFFIX}") for name in session_ids(place.directory))
+    wanted = (
+        info for info in found if all(one in info.tags for one in tag) and (outcome is None or info.outcome == outcome)
+    )
+    chosen = list(islice(wanted, limit))
+    return SessionList(place.directory, chosen, chosen_from=bool(tag or outcome))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +102,13 @@ def verify(place: Place, session: str | None = None) -> Verified:
     """
     if not place.directory.is_dir():
         raise UsageError(f"no folder {place.directory}: nothing was checked")
-    names = (
-        [session or place.session] if session or place.session else [i.session_id for i in sessions(place.directory)]
-    )
-    return Verified([_report(place.path(name)) for name in names])
+    named = session or place.session
+    # A file of the folder may have a name that no session can be given.
+    files = [place.directory / f"{name}{SUFFIX}" for name in session_ids(place.directory)]
+    return Verified([_report(path) for path in ([place.path(named)] if named else files)])
+
+
+_NOTHING_READ = {"ok": False, "frame_count": 0, "skipped_lines": 0, "running": 0, "processes": []}
 
 
 def _report(path: Path) -> dict[str, Any]:
@@ -102,7 +116,7 @@ def _report(path: Path) -> dict[str, Any]:
     try:
         report = VCRPlayer.load(path).verify_integrity()
     except RecordingError as error:  # it cannot be opened, or is of a format of the future
-        report = {"ok": False, "issues": [str(error)], "frame_count": 0, "skipped_lines": 0, "running": 0}
+        report = {**_NOTHING_READ, "issues": [str(error)]}
     return {**report, "session_id": path.name.removesuffix(SUFFIX)}
 
 
@@ -175,7 +189,12 @@ class LedgerShown:
             return f"{ledger.session_id}: no frame says that it used a model"
         head = ("frame", "step", "model", "input", "output", "tokens", "cost", "")
         return "\n".join(
-            [table(rows, head), "", _sum("spent (live)", ledger.live), _sum("saved (replayed, mocked)", ledger.saved)]
+            [
+                table(rows, head),
+                "",
+                sum_in_words("spent (live)", ledger.live),
+                sum_in_words("saved (replayed, mocked)", ledger.saved),
+            ]
         )
 
 
@@ -183,7 +202,8 @@ def _count(tokens: int | None) -> str:
     return "unknown" if tokens is None else f"{tokens:,}"
 
 
-def _sum(title: str, totals: Totals) -> str:
+def sum_in_words(title: str, totals: Totals) -> str:
+    """Return a line with the calls, tokens and money of a sum."""
     text = f"{title}: {counted(totals.calls, 'call')}, {counted(totals.tokens, 'token')}, ${totals.cost_usd:.6f}"
     if totals.unknown_cost:
         text += f" and {totals.unknown_cost} of unknown cost"

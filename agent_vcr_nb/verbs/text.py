@@ -7,11 +7,14 @@ import shutil
 import sys
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from agent_vcr_nb.core.encoding import TAG
+
+if TYPE_CHECKING:
+    from agent_vcr_nb.core.ledger import Totals
 
 _ANSI = re.compile(r"(\x1b\[[0-9]+m)")
 _PLAIN = "\x1b[0m"
@@ -89,6 +92,13 @@ def edited(operation: Mapping[str, Any], width: int = 80) -> str:
     return f"{path} = {one_line(operation.get('value'), width)}{new}"
 
 
+def money(totals: Totals) -> str:
+    """Return a sum of money; with calls of unknown cost it is told to be more."""
+    shown = f"${totals.cost_usd:.6f}" if totals.calls > totals.unknown_cost else ""
+    unknown = f"{totals.unknown_cost} unknown" if totals.unknown_cost else ""
+    return " + ".join(part for part in (shown, unknown) if part)
+
+
 def outcome(name: str) -> str:
     """Return an outcome with its sign."""
     sign, colour = _OUTCOME.get(name, ("?", "yellow"))
@@ -131,7 +141,7 @@ def table(rows: Iterable[Sequence[str]], headings: Sequence[str]) -> str:
 
 def _columns() -> int | None:
     """Return how many columns the terminal has that reads the output; None where none reads it."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    return shutil.get_terminal_size().columns if sys.stdout is not None and sys.stdout.isatty() else None
 
 
 def _fitted(widths: list[int], room: int) -> list[int]:

@@ -7,6 +7,7 @@ OpenInference for what has none there: the state before and after. Source: opent
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import orjson
@@ -28,22 +29,26 @@ _USAGE = {
 }
 
 
-def trace_of(session: dict[str, Any], frames: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the body of an export request: one trace, whose ids follow from the session's id."""
+def spans_of(session: dict[str, Any], frames: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield the spans of one trace, that of the session last; all ids follow from the session's."""
     name = session["session_id"]
-    spans = [_span(name, frame) for frame in frames]
-    begun = min((int(span["startTimeUnixNano"]) for span in spans), default=_nanoseconds(session["created_at"]))
-    ended = max((int(span["endTimeUnixNano"]) for span in spans), default=begun)
-    failed = any(frame["status"] == "error" and frame["parent"] is None for frame in frames)
+    begun = ended = _nanoseconds(session["created_at"])
+    failed = False
+    for number, frame in enumerate(frames):
+        span = _span(name, frame)
+        first, last = int(span["startTimeUnixNano"]), int(span["endTimeUnixNano"])
+        begun, ended = (min(begun, first), max(ended, last)) if number else (first, last)
+        failed = failed or (frame["status"] == "error" and frame["parent"] is None)
+        yield span
     about = {
         "gen_ai.operation.name": "invoke_agent",
         "gen_ai.conversation.id": name,
         "openinference.span.kind": "AGENT",
         "vcr.parent_session_id": session["parent_session_id"],
         "vcr.forked_from_frame": session["forked_from_frame"],
-        "vcr.tags": ", ".join(session["tags"]) or None,
+        "vcr.tags": ", ".join(map(str, session["tags"])) or None,
     }
-    root = {
+    yield {
         "traceId": _trace_id(name),
         "spanId": _span_id(name, None),
         "name": name,
@@ -52,12 +57,6 @@ def trace_of(session: dict[str, Any], frames: list[dict[str, Any]]) -> dict[str,
         "endTimeUnixNano": str(ended),
         "attributes": _attributes(about),
         "status": {"code": _ERROR if failed else _OK},
-    }
-    resource = {"attributes": _attributes({"service.name": "agent-vcr"})}
-    return {
-        "resourceSpans": [
-            {"resource": resource, "scopeSpans": [{"scope": {"name": "agent_vcr_nb"}, "spans": [root, *spans]}]}
-        ]
     }
 
 
@@ -135,3 +134,7 @@ def _trace_id(session: str) -> str:
 
 def _span_id(session: str, frame: int | None) -> str:
     return hashlib.sha256(f"vcr:{session}/{frame}".encode()).hexdigest()[:16]
+
+
+RESOURCE = {"attributes": _attributes({"service.name": "agent-vcr"})}
+SCOPE = {"name": "agent_vcr_nb"}

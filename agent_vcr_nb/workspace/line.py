@@ -55,13 +55,10 @@ class Rollback:
 
     def text(self) -> str:
         """Return the result for reading."""
-        said = {
-            "undo": "undone, so ",
-            "redo": "what had been undone is done again (an undo of the undo), so ",
-        }.get(self.operation, "")
+        said = {"undo": "undone, so ", "redo": "what had been undone is done again (an undo of the undo), so "}
         again = "vcr undo again does it again" if self.operation == "undo" else "undo with: vcr undo"
         return (
-            f"{said}the files are as at savepoint {self.to.number}"
+            f"{said.get(self.operation, '')}the files are as at savepoint {self.to.number}"
             f" ({again}, or rollback(savepoint={self.safety.number}))\n{self.plan.text()}"
         )
 

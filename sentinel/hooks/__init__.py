@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def attach(sentinel: Sentinel, target: Any) -> Any:
-    """Guard a folder, an OpenHands conversation or event stream, a file tool, or a list of tools.
+    """Guard a folder, an OpenHands conversation or event stream, a file tool, a list of tools, or a ToolNode.
 
     Raises:
         UsageError: the target is none of these.
@@ -23,13 +23,16 @@ def attach(sentinel: Sentinel, target: Any) -> Any:
         return watch.start(sentinel, Path(target))
     if isinstance(target, (list, tuple)):
         return [attach(sentinel, item) for item in target]
-    if callable(getattr(target, "subscribe", None)):
+    if callable(getattr(target, "subscribe", None)) and callable(getattr(target, "add_event", None)):
         return openhands.attach_event_stream(sentinel, target)
     if callable(getattr(target, "send_message", None)) and hasattr(target, "agent"):
         return openhands.attach_conversation(sentinel, target)
+    if isinstance(getattr(target, "tools_by_name", None), dict):
+        return tools.guard_node(sentinel, target)
     if tools.is_tool(target):
         return tools.guard(sentinel, target)
+    what = f"the class {target.__name__}" if isinstance(target, type) else f"an object of type {type(target).__name__}"
     raise UsageError(
-        f"a {type(target).__name__} cannot be attached: expected a folder, an OpenHands conversation or "
-        "event stream, a LangChain or CrewAI tool, or a list of tools"
+        f"{what} cannot be attached: expected a folder, an OpenHands conversation or "
+        "event stream, a LangChain or CrewAI tool, a list of tools, or a LangGraph ToolNode"
     )

@@ -1,19 +1,22 @@
 """The hook protocol of Claude Code: an event as JSON on stdin, findings on stderr with exit code 2.
 
-    PreToolUse   remembers the file as it is, so that old debt is not held against the coming write
-    PostToolUse  checks the file that Write, Edit, MultiEdit or NotebookEdit wrote
-    Stop         checks every file that changed since, so that files written by shell commands are seen
+    SessionStart  takes the project as it is, so that what changed before is not held against the agent
+    PreToolUse    remembers the file as it is, so that old debt is not held against the coming write
+    PostToolUse   checks the file that Write, Edit, MultiEdit or NotebookEdit wrote
+    Stop          checks every file that changed since, so that files written by shell commands are seen
 
-Source: the hooks reference of Claude Code. Exit 2 shows stderr to the model; other codes do not.
+Source: the hooks reference of Claude Code. Exit 2 shows stderr to the model, and before a tool or at a stop it also
+blocks: so nothing but a finding may exit with 2. Any other code is shown to the user, and the agent goes on.
 """
 
 from __future__ import annotations
 
-import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sentinel.errors import UsageError
+from sentinel.findings import CheckResult, feedback
 from sentinel.languages import can_check
 
 if TYPE_CHECKING:
@@ -21,17 +24,20 @@ if TYPE_CHECKING:
 
 WRITING_TOOLS = {"Write", "Edit", "MultiEdit", "NotebookEdit"}
 _STOPS = {"Stop", "SubagentStop"}
-CLAUDE_CODE_SETTINGS = {
-    "hooks": {
-        event: [{"matcher": matcher, "hooks": [{"type": "command", "command": "sentinel hook claude-code"}]}]
-        for event, matcher in (
-            ("PreToolUse", "Write|Edit|MultiEdit|NotebookEdit"),
-            ("PostToolUse", "Write|Edit|MultiEdit|NotebookEdit"),
-            ("Stop", ""),
-        )
+
+
+def settings(command: str) -> dict[str, Any]:
+    """What to put into ``.claude/settings.json``; ``command`` starts sentinel."""
+    hooks = [{"type": "command", "command": f"{command} hook claude-code"}]
+    writes = "|".join(sorted(WRITING_TOOLS))
+    return {
+        "hooks": {
+            "SessionStart": [{"matcher": "startup|resume|clear", "hooks": hooks}],
+            "PreToolUse": [{"matcher": writes, "hooks": hooks}],
+            "PostToolUse": [{"matcher": writes, "hooks": hooks}],
+            "Stop": [{"hooks": hooks}],
+        }
     }
-}
-"""What to put into ``.claude/settings.json``."""
 
 
 class Answer(NamedTuple):
@@ -42,26 +48,32 @@ class Answer(NamedTuple):
     text: str
 
 
-def parse(text: str) -> dict[str, Any]:
-    """The event of a hook.
+GO_ON = Answer(0, "")
 
-    Raises:
-        UsageError: stdin holds no JSON object.
-    """
-    try:
-        event = json.loads(text)
-    except ValueError as error:
-        raise UsageError(f"stdin holds no JSON ({error}): expected the event of a hook") from error
-    if not isinstance(event, dict):
-        raise UsageError(f"stdin holds {type(event).__name__}: expected the JSON object of a hook's event")
-    return event
+
+class Protocol(NamedTuple):
+    """How one agent's hooks are answered."""
+
+    handle: Callable[[Sentinel, dict[str, Any]], Answer]
+    path: Callable[[dict[str, Any]], Path | None]
+    """The code file that an event's tool writes, absolute; None when it writes none."""
+    settings: Callable[[str], dict[str, Any]]
+    """What to put into the agent's configuration, for the command that starts sentinel."""
+    settings_file: str
+    """Where to put it, in the project."""
+
+
+def answered(results: list[CheckResult], limit: int) -> Answer:
+    """The answer that tells an agent about results of checks."""
+    text = feedback(results, limit)
+    return Answer(2, text) if text else GO_ON
 
 
 def event_path(event: dict[str, Any]) -> Path | None:
     """The code file that the event's tool writes, absolute; None when it writes none."""
     given = event.get("tool_input") or {}
-    name = given.get("file_path") or given.get("notebook_path") or given.get("path")
-    if not isinstance(name, str) or not can_check(name):
+    name = given.get("file_path") or given.get("notebook_path")
+    if event.get("tool_name") not in WRITING_TOOLS or not isinstance(name, str) or not can_check(name):
         return None
     return Path(event.get("cwd") or ".", name).absolute()
 
@@ -69,36 +81,26 @@ def event_path(event: dict[str, Any]) -> Path | None:
 def handle(sentinel: Sentinel, event: dict[str, Any]) -> Answer:
     """Answer one event."""
     kind = event.get("hook_event_name", "PostToolUse")
+    if kind == "SessionStart":
+        if event.get("source") != "compact":  # the session goes on: what it wrote is not told yet
+            sentinel.sweep()
+        return GO_ON
     if kind in _STOPS:
         # The agent was sent back to work by this hook once: let it stop the second time.
-        if event.get("stop_hook_active"):
-            return Answer(0, "")
-        texts = [result.feedback(sentinel.config.feedback) for result in sentinel.sweep()]
-    else:
-        path = event_path(event)
-        if path is None or event.get("tool_name") not in WRITING_TOOLS:
-            return Answer(0, "")
-        if kind == "PreToolUse":
-            sentinel.remember(path)
-            return Answer(0, "")
-        if not path.is_file():
-            return Answer(0, "")
-        texts = [sentinel.check_file(path).feedback(sentinel.config.feedback)]
-    text = "\n".join(text for text in texts if text)
-    return Answer(2 if text else 0, text)
+        return GO_ON if event.get("stop_hook_active") else answered(sentinel.sweep(), sentinel.config.feedback)
+    path = event_path(event)
+    if path is None or not is_own(sentinel, path):
+        return GO_ON
+    if kind == "PreToolUse":
+        sentinel.remember(path)
+    elif kind == "PostToolUse" and path.is_file():
+        return answered([sentinel.check_file(path)], sentinel.config.feedback)
+    return GO_ON
 
 
-def handle_openhands(sentinel: Sentinel, event: dict[str, Any]) -> Answer:
-    """Answer an event of an OpenHands ``hooks.json``; only its stop hook is read by the model.
+def is_own(sentinel: Sentinel, path: Path) -> bool:
+    """True for a file of the project that a scan comes to: scratch files elsewhere are the agent's own business."""
+    return not os.path.isabs(sentinel.project.relative(path)) and not sentinel.ignores(path)
 
-    The pre-tool hook sees the file before it is written: it checks the text that is about to be written.
-    """
-    kind = str(event.get("event_type", event.get("hook_event_name", ""))).lower()
-    if "stop" in kind:
-        return handle(sentinel, {**event, "hook_event_name": "Stop"})
-    given = event.get("tool_input") or {}
-    path, text = given.get("path"), given.get("file_text")
-    if given.get("command") != "create" or not isinstance(path, str) or not can_check(path):
-        return Answer(0, "")
-    feedback = sentinel.check_file(path, text).feedback(sentinel.config.feedback)
-    return Answer(2 if feedback else 0, feedback)
+
+CLAUDE_CODE = Protocol(handle, event_path, settings, ".claude/settings.json")

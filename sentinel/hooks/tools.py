@@ -1,13 +1,20 @@
-"""File tools of LangChain, LangGraph and CrewAI: what a write left to fix stands in the tool's own answer."""
+"""File tools of LangChain, LangGraph and CrewAI: what a write left to fix stands in the tool's own answer.
+
+A call that names a code file is checked for that file. One that names none (a shell, a copy, a code interpreter) is
+followed by a look at what changed in the project.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sentinel.findings import feedback
 from sentinel.languages import can_check
 
 if TYPE_CHECKING:
@@ -16,15 +23,25 @@ if TYPE_CHECKING:
 _PATH_ARGUMENTS = ("file_path", "path", "filename", "file_name", "file", "target_file", "notebook_path")
 _FOLDER_ARGUMENTS = ("directory", "dir_path", "folder")
 _FOLDER_ATTRIBUTES = ("root_dir", "directory", "base_dir")
+_Seen = tuple[Path, bytes | None] | None
 
 
 def is_tool(target: Any) -> bool:
-    """True for an object with a name that runs a function, as LangChain's and CrewAI's tools do."""
-    return hasattr(target, "name") and (callable(getattr(target, "func", None)) or hasattr(target, "_run"))
+    """True for a described object that runs a function, as LangChain's and CrewAI's tools do."""
+    if isinstance(target, type) or not hasattr(target, "name") or not hasattr(target, "description"):
+        return False
+    return callable(getattr(target, "func", None)) or hasattr(target, "_run")
+
+
+def guard_node(sentinel: Sentinel, node: Any) -> Any:
+    """Guard the tools of a LangGraph ToolNode; returns the node."""
+    node.tools_by_name.update({name: guard(sentinel, tool) for name, tool in node.tools_by_name.items()})
+    return node
 
 
 def guard(sentinel: Sentinel, tool: Any) -> Any:
     """A copy of the tool whose answer ends with what its write left to fix."""
+    sentinel.index()  # before the first write: what stands there now is old
     copy = tool.model_copy() if hasattr(tool, "model_copy") else tool
     names = [name for name in ("func", "coroutine") if callable(getattr(tool, name, None))]
     # A tool without a function of its own is a subclass that overrides _run.
@@ -37,18 +54,22 @@ def guard(sentinel: Sentinel, tool: Any) -> Any:
 
 
 def _guarded(sentinel: Sentinel, tool: Any, function: Callable[..., Any]) -> Callable[..., Any]:
-    def before(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Path, bytes | None] | None:
-        path = written_path(sentinel, tool, function, args, kwargs)
-        if path is None:
-            return None
+    def before(args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Seen:
+        path = written_path(tool, function, args, kwargs)
+        if path is None or not can_check(path.name):
+            return None if path is None else (path, None)
         sentinel.remember(path)
         return path, path.read_bytes() if path.is_file() else None
 
-    def after(answer: Any, seen: tuple[Path, bytes | None] | None) -> Any:
-        if seen is None or not seen[0].is_file() or seen[0].read_bytes() == seen[1]:
-            return answer
-        feedback = sentinel.check_file(seen[0]).feedback(sentinel.config.feedback)
-        return f"{answer}\n\n{feedback}" if feedback else answer
+    def after(answer: Any, seen: _Seen) -> Any:
+        if seen is None:
+            results = sentinel.sweep()
+        else:
+            path, text = seen
+            written = can_check(path.name) and path.is_file() and path.read_bytes() != text
+            results = [sentinel.check_file(path)] if written else []
+        told = feedback(results, sentinel.config.feedback)
+        return with_text(tool, answer, told) if told else answer
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -63,10 +84,8 @@ def _guarded(sentinel: Sentinel, tool: Any, function: Callable[..., Any]) -> Cal
     return call_async if inspect.iscoroutinefunction(function) else call
 
 
-def written_path(
-    sentinel: Sentinel, tool: Any, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Path | None:
-    """The code file that a call names, as an absolute path; None when it names none."""
+def written_path(tool: Any, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Path | None:
+    """The file that a call names, as an absolute path; None when it names none."""
     try:
         values = dict(inspect.signature(function).bind_partial(*args, **kwargs).arguments)
     except TypeError:
@@ -74,10 +93,42 @@ def written_path(
     for inner in [value for value in values.values() if isinstance(value, dict)]:
         values.update(inner)
     values.update(kwargs)
-    name = next((str(values[key]) for key in _PATH_ARGUMENTS if values.get(key)), None)
-    if name is None or not can_check(name):
+    name = next((values[key] for key in _PATH_ARGUMENTS if isinstance(values.get(key), (str, Path))), None)
+    if not name:
         return None
     folders = [values.get(key) for key in _FOLDER_ARGUMENTS]
     folders += [getattr(tool, key, None) for key in _FOLDER_ATTRIBUTES]
     folder = next((Path(str(item)) for item in folders if item), Path.cwd())
-    return (folder / name).resolve()
+    return Path(folder, name).resolve()
+
+
+def with_text(tool: Any, answer: Any, text: str) -> Any:
+    """The answer of a tool with a text at its end, in the form that the answer has.
+
+    Forms: LangChain's content and artifact, tool message, command that holds one, list of content blocks; else text.
+    """
+    if getattr(tool, "response_format", "") == "content_and_artifact" and isinstance(answer, tuple):
+        content, *artifact = answer
+        return (_content_with(content, text), *artifact)
+    if hasattr(answer, "tool_call_id"):
+        return answer.model_copy(update={"content": _content_with(answer.content, text)})
+    if dataclasses.is_dataclass(answer) and isinstance(messages := _messages_of(answer), list):
+        last = with_text(tool, messages[-1], text)
+        update = {**getattr(answer, "update", {}), "messages": [*messages[:-1], last]}
+        return dataclasses.replace(answer, update=update)  # type: ignore[type-var]
+    return _content_with(answer, text)
+
+
+def _messages_of(command: Any) -> list[Any] | None:
+    """The messages that a LangGraph command adds, when the last answers a call of a tool."""
+    update = getattr(command, "update", None)
+    messages = update.get("messages") if isinstance(update, dict) else None
+    return messages if isinstance(messages, list) and messages and hasattr(messages[-1], "tool_call_id") else None
+
+
+def _content_with(content: Any, text: str) -> Any:
+    if isinstance(content, list) and all(isinstance(block, dict) and "type" in block for block in content):
+        return [*content, {"type": "text", "text": text}]
+    if isinstance(content, (dict, list)):
+        content = json.dumps(content, ensure_ascii=False, default=str)
+    return f"{content}\n\n{text}"

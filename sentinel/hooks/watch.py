@@ -7,53 +7,73 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sentinel.discover import is_ignored
 from sentinel.errors import UsageError
 from sentinel.findings import CheckResult
-from sentinel.languages import can_check
 
 if TYPE_CHECKING:
     from sentinel.guardian import Sentinel
 
 
+def _folder_in(sentinel: Sentinel, folder: Path) -> Path:
+    if not folder.is_dir():
+        found = "is a file" if folder.exists() else "does not exist"
+        raise UsageError(f"{folder} {found}: expected a folder to watch")
+    full = folder.resolve()
+    if full != sentinel.root and sentinel.root not in full.parents:
+        raise UsageError(f"{folder} is not in {sentinel.root}, which is guarded: use Sentinel(root={str(folder)!r})")
+    return full
+
+
 def changes(sentinel: Sentinel, folder: Path, stop: threading.Event | None = None) -> Iterator[CheckResult]:
     """Yield a result for every file that is written under ``folder``, until ``stop`` is set.
 
+    A file that was deleted or moved away gives a result without findings.
+
     Raises:
-        UsageError: the folder does not exist, or watchfiles is not installed.
+        UsageError: the folder does not exist or is not in the project, or watchfiles is not installed.
     """
-    if not folder.is_dir():
-        raise UsageError(f"{folder} does not exist: expected a folder to watch")
+    folder = _folder_in(sentinel, folder)
     try:
         import watchfiles
     except ImportError as error:
         raise UsageError("watching needs watchfiles: pip install 'agent-vcr-nb[watch]'") from error
     sentinel.index()
-    watching = False
     options: dict[str, Any] = {
         "stop_event": stop,
         "debounce": 100,
         "step": 20,
         "rust_timeout": 200,
-        "raise_interrupt": False,
+        # Its own filter looks at every part of the path: a project anywhere below `.venv` or `.tox` would not be seen.
+        "watch_filter": None,
+        "yield_on_timeout": True,
     }
-    for batch in watchfiles.watch(folder, yield_on_timeout=True, **options):
-        if not watching:
+    started = False
+    for batch in watchfiles.watch(folder, **options):
+        if not started:
             # What was written between reading the project and watching it comes with no event.
-            watching = True
-            yield from sentinel.sweep()
-        for change, name in sorted(batch):
-            path = Path(name)
-            if not _is_guarded(sentinel, path):
-                continue
-            if change is watchfiles.Change.deleted or not path.is_file():
-                sentinel.project.forget(sentinel.project.relative(path))
-            else:
-                yield sentinel.check_file(path)
+            started = True
+            yield from sentinel.sweep(folder)
+        for path in sorted({Path(name) for _, name in batch}):
+            yield from _looked_at(sentinel, path)
 
 
-def _is_guarded(sentinel: Sentinel, path: Path) -> bool:
-    return can_check(path.name) and not is_ignored(path, sentinel.root, sentinel.config.exclude)
+def _looked_at(sentinel: Sentinel, path: Path) -> Iterator[CheckResult]:
+    """Results for what stands at a path now. An event only says that it is time to look."""
+    try:
+        if path.is_dir():
+            # Files of a folder that was moved here, or filled as it was made, come with no events of their own.
+            results = [] if sentinel.ignores(path / "any.py") else sentinel.sweep(path)
+        elif not path.exists():
+            results = sentinel.forget(path)
+        elif path.is_symlink() or sentinel.ignores(path) or sentinel.is_current(path):
+            results = []
+        else:
+            results = [sentinel.check_file(path)]
+    except (FileNotFoundError, UsageError):
+        if path.exists():
+            raise
+        results = sentinel.forget(path)  # it went while it was looked at
+    yield from results
 
 
 class Watcher:
@@ -87,7 +107,9 @@ class Watcher:
 
 
 def start(sentinel: Sentinel, folder: Path) -> Watcher:
-    """Watch a folder from now on; call ``stop()`` on the result to end it."""
-    if not folder.is_dir():
-        raise UsageError(f"{folder} does not exist: expected a folder to watch")
-    return Watcher(sentinel, folder)
+    """Watch a folder from now on; call ``stop()`` on the result to end it.
+
+    Raises:
+        UsageError: there is no such folder in the project.
+    """
+    return Watcher(sentinel, _folder_in(sentinel, folder))

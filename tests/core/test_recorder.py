@@ -333,3 +333,20 @@ def test_the_async_recorder_records_the_same():
     assert (path, session_id) == (Path(".vcr/run.vcr"), "run")
     assert names == ["a", "llm:m", "t", "e", "here"]
     assert VCRPlayer.load_by_id("child").session.parent_session_id == "run"
+
+
+def test_the_async_recorder_goes_on_with_a_session_and_is_closed_without_a_block():
+    async def main():
+        recorder = AsyncVCRRecorder()
+        await recorder.start_session("run")
+        await recorder.create_checkpoint({"n": 1}, "first")
+        await recorder.close()
+        again = AsyncVCRRecorder()
+        await again.attach_session("run")
+        await again.create_checkpoint({"n": 2}, "second")
+        await again.close()
+
+    asyncio.run(main())
+    player = VCRPlayer.load_by_id("run")
+    assert [checkpoint["label"] for checkpoint in player.list_checkpoints()] == ["first", "second"]
+    assert player.goto_checkpoint("first") == {"n": 1}

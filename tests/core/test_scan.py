@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent_vcr_nb.core import segment as scanning
+from agent_vcr_nb.core.errors import RecordingError
 from agent_vcr_nb.core.journal import make_line
 from agent_vcr_nb.core.segment import Segment
 
@@ -89,3 +90,9 @@ def test_a_line_of_many_chunks_is_found(tmp_path: Path, monkeypatch: pytest.Monk
     long = frame(1)[:-20] + b"x" * 5000 + frame(1)[-20:]
     segment, places = scanned(tmp_path, [frame(0), long, frame(2)])
     assert list(segment.frame_at) == places
+
+
+def test_no_more_than_a_line_may_have_is_read_at_once(tmp_path):
+    (tmp_path / "s.vcr").write_bytes(b'{"type":"session"}\n')
+    with pytest.raises(RecordingError, match="more than 268,435,456: not read"):
+        Segment(tmp_path / "s.vcr").read(0, (256 << 20) + 1)

@@ -321,3 +321,58 @@ def test_an_agent_in_a_thread_without_the_context_is_resumed_at_a_step_there(ran
     ran.clear()
     resumed = resume(run.player.recording, main, ResumeConfig(number, state_overrides={"x": 20}))
     assert resumed.result == {"values": [2, 40, 6]}
+
+
+def test_a_step_that_ran_into_a_timeout_runs_into_it_again_without_being_executed(ran):
+    @step
+    async def ask(seconds):
+        ran.append(seconds)
+        await asyncio.sleep(seconds)
+        return {"answer": seconds}
+
+    @step
+    async def end(state):
+        return state
+
+    @step
+    async def agent(state):
+        try:
+            await asyncio.wait_for(ask(60), 0.05)
+        except TimeoutError:
+            return await end({**await ask(0), "timeouts": 1})
+
+    run = record(agent, {})
+    assert run.frame("agent#1/ask#1").metadata.error_type == "CancelledError"
+    ran.clear()
+    outcome = run.resume(agent, "agent#1/end#1")
+    assert (outcome.result, ran) == ({"answer": 0, "timeouts": 1}, [])
+
+
+def test_a_cancelled_step_that_nobody_cancels_again_raises_what_it_had_raised(ran):
+    @step
+    async def ask(state):
+        ran.append("ask")
+        await asyncio.sleep(0 if ran.count("ask") > 1 else 60)
+        return state
+
+    @step
+    async def end(state):
+        return state
+
+    is_changed = []
+
+    @step
+    async def agent(state):
+        if is_changed:
+            return await ask(state)
+        task = asyncio.create_task(ask(state))
+        await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return await end(state)
+
+    run = record(agent, {})
+    is_changed.append(True)
+    with pytest.raises(asyncio.CancelledError):
+        run.resume(agent, "agent#1/end#1")
+    assert ran == ["ask"]

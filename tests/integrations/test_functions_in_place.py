@@ -8,7 +8,7 @@ import datetime as dt
 import pytest
 
 from agent_vcr_nb import step
-from tests.integrations.recorded import Connection, Mood, Order, record
+from tests.integrations.recorded import Connection, Mood, Order, Run, record
 
 
 @pytest.fixture(autouse=True)
@@ -180,3 +180,58 @@ def test_what_two_steps_put_into_one_list_at_the_same_time_stands_there_once_whe
     ran.clear()
     assert run.resume(agent, "look#1").result == [1, 2]
     assert ran == []
+
+
+def test_a_list_that_two_states_share_is_shared_again_when_the_step_between_them_is_served(ran):
+    @step
+    def plan(state):
+        return {**state, "plan": "p", "notes": list(state["notes"])}
+
+    @step
+    def pick(state):
+        return state["messages"]
+
+    @step
+    def copied(state):
+        return list(state["messages"])
+
+    @step
+    def act(state):
+        ran.append("act")
+        return state["messages"] + state["notes"]
+
+    def agent(state):
+        mine = state["messages"]
+        planned = plan(state)
+        mine.append("mine")
+        pick(state).append("picked")
+        copied(state).append("not in the original")
+        state["notes"].append("not in the copy")
+        return act(planned)
+
+    run = record(agent, {"messages": ["first"], "notes": ["noted"]})
+    assert run.frame("act#1").output_state == {"result": ["first", "mine", "picked", "noted"]}
+    assert run.resume(agent, "act#1").result == ["first", "mine", "picked", "noted"]
+    assert ran == ["act", "act"]
+
+
+def test_what_a_step_changed_in_its_edited_input_is_not_changed_in_its_caller_s_when_it_is_served():
+    @step
+    def same(state):
+        state["seen"] = True
+        state["log"].append("same")
+        return state
+
+    @step
+    def end(state):
+        return {"end": sorted(state), "log": state["log"]}
+
+    @step
+    def agent(state):
+        same(state)
+        return end(state)
+
+    run = record(agent, {"log": []})
+    edited = run.resume(agent, "agent#1/same#1", state_overrides={"plan": "edited"}, new_session_id="edited")
+    assert edited.result == {"end": ["log"], "log": ["same"]}
+    assert Run("edited").resume(agent, "agent#1/end#1").result == edited.result

@@ -5,6 +5,7 @@ import pytest
 from agent_vcr_nb import VCRPlayer, VCRRecorder
 from agent_vcr_nb.core.errors import UsageError
 from agent_vcr_nb.notebook.findings_table import FindingsTable, frames_that_checked
+from agent_vcr_nb.notebook.found import scan
 from sentinel.guardian import Sentinel
 
 SWALLOWED = "def load():\n    try:\n        return open('x').read()\n    except Exception:\n        pass\n"
@@ -59,6 +60,18 @@ def test_the_frame_that_wrote_a_file_is_the_step_that_its_check_ran_inside(in_tm
         sentinel.check_file("a.py", SWALLOWED)
         recorder.record_step("sentinel", {"path": "b.py"}, {}, parent_frame_id=writing.frame_id)
     assert frames_that_checked(VCRPlayer.load_by_id("run")) == {"a.py": 2, "b.py": 1}
+
+
+def test_a_frame_is_found_where_a_scan_begins_at_another_folder_than_the_check(in_tmp):
+    with VCRRecorder() as recorder:
+        recorder.start_session("run")
+        (in_tmp / "code").mkdir()
+        Sentinel(recorder, root=in_tmp / "code").check_file("a.py", SWALLOWED)
+    (in_tmp / "pyproject.toml").touch()
+    (in_tmp / "code" / "a.py").write_text(SWALLOWED)
+    found = scan("code")
+    frames = frames_that_checked(VCRPlayer.load_by_id("run"), found.root)
+    assert frames == {"code/a.py": 0} == {item.path: 0 for item in found.findings}
 
 
 def test_jumping_to_a_frame_twice_is_told_twice():

@@ -1,6 +1,6 @@
-"""Run by test_openhands.py in a Python that has OpenHands: an agent of the SDK with scripted answers.
+"""Run by test_openhands.py in a Python that has OpenHands: agents of the SDK with scripted answers.
 
-Prints what the model was shown, as a JSON list of [role, text].
+Arguments: mode and folder, as often as there are modes. Prints, by mode, what the model was shown as [role, text].
 """
 
 import json
@@ -9,12 +9,14 @@ from pathlib import Path
 
 from openhands.sdk import Agent, Conversation, TextContent, Tool
 from openhands.sdk.event import LLMConvertibleEvent
+from openhands.sdk.hooks import HookConfig
 from openhands.sdk.llm import Message, MessageToolCall
 from openhands.sdk.testing import TestLLM
 from openhands.tools.file_editor import FileEditorTool
+from openhands.tools.gemini import WriteFileTool
 from openhands.tools.terminal import TerminalTool
 
-from sentinel import Config, Sentinel
+from sentinel import Config, Sentinel, UsageError
 from sentinel.hooks import openhands
 
 
@@ -27,32 +29,57 @@ def said(text):
     return Message(role="assistant", content=[TextContent(text=text)])
 
 
-def main(mode, root):
-    original = (root / "store.py").read_text()
-    copy = original.replace("load", "read_rows")
-    steps = {
-        "attach": [call(1, "file_editor", command="create", path=f"{root}/new.py", file_text=copy)],
-        "callback": [call(1, "file_editor", command="create", path=f"{root}/new.py", file_text=copy)],
-        "shell": [call(1, "terminal", command=f"cp {root}/store.py {root}/new.py")],
-        "clean": [call(1, "file_editor", command="create", path=f"{root}/new.py", file_text="X = 1\n")],
+def steps_of(mode, root):
+    """What the model calls, by mode."""
+    copy = (root / "store.py").read_text().replace("load", "read_rows")
+    create = {"tool": "file_editor", "command": "create"}
+    write = call(1, **create, path=f"{root}/new.py", file_text=copy)
+    clean = call(2, **create, path=f"{root}/right.py", file_text="X = 1\n")
+    shell = call(1, "terminal", command=f"cp {root}/store.py {root}/new.py")
+    gemini = call(1, "write_file", file_path=f"{root}/new.py", content=copy)
+    return {
+        "attach": [write],
+        "callback": [write],
+        "shell": [shell],
+        "gemini": [gemini],
+        "clean": [clean],
+        "no tools": [],
+        "hooks": [write, clean],
+        "hooks insist": [write, write],
+        "hooks shell": [shell],
     }[mode]
-    llm = TestLLM.from_messages([*steps, said("done"), said("done again"), said("and again")])
-    tools = [Tool(name=FileEditorTool.name), Tool(name=TerminalTool.name)]
+
+
+def talk(mode, root):
+    llm = TestLLM.from_messages([*steps_of(mode, root), said("done"), said("done again"), said("and again")])
+    tools = [Tool(name=tool.name) for tool in (FileEditorTool, TerminalTool, WriteFileTool) if mode != "no tools"]
     sentinel = Sentinel(root=root, config=Config())
     sentinel.index()
     callbacks = [openhands.callback(sentinel, lambda: conversation)] if mode == "callback" else []
+    hooks = HookConfig.load(working_dir=str(root))  # .openhands/hooks.json, where there is one
     agent = Agent(llm=llm, tools=tools)
-    conversation = Conversation(agent=agent, workspace=str(root), callbacks=callbacks, visualizer=None)
-    if mode != "callback":
+    conversation = Conversation(
+        agent=agent, workspace=str(root), callbacks=callbacks, visualizer=None, hook_config=hooks
+    )
+    if mode != "callback" and not mode.startswith("hooks"):
         assert sentinel.attach(conversation) is conversation
     conversation.send_message("write new.py")
     conversation.run()
     events = [event for event in conversation.state.events if isinstance(event, LLMConvertibleEvent)]
     messages = LLMConvertibleEvent.events_to_messages(events)
-    shown = [[m.role, " ".join(c.text for c in m.content if hasattr(c, "text"))] for m in messages[1:]]
     conversation.close()
+    return [[m.role, " ".join(c.text for c in m.content if hasattr(c, "text"))] for m in messages[1:]]
+
+
+def main(words):
+    shown = {}
+    for mode, root in zip(words[::2], words[1::2], strict=True):
+        try:
+            shown[mode] = talk(mode, Path(root))
+        except UsageError as error:
+            shown[mode] = [["refused", str(error)]]
     print("RESULT" + json.dumps(shown))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    main(sys.argv[1:])

@@ -8,6 +8,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+import sentinel
 from sentinel import cli
 
 WRONG = "def f(a, b=[]):\n    return a, b\n"
@@ -187,3 +188,9 @@ def test_every_rule_is_listed_and_the_console_script_runs(run):
     script = Path(sys.executable).parent / "sentinel"
     shown = subprocess.run([script, "rules"], capture_output=True, text=True, check=True)
     assert "F401" in shown.stdout
+
+
+def test_sentinel_keeps_its_own_rules():
+    package = Path(sentinel.__file__).parent
+    found = sentinel.Sentinel(root=package.parent).scan(package, alone=True)
+    assert [item.place for item in found if "/hooks/" not in item.path] == []

@@ -10,6 +10,7 @@ import pytest
 
 from sentinel import Config, Sentinel, cli
 from sentinel.discover import files, is_test
+from sentinel.project import Project
 
 WRONG = "def f(a=[]):\n    return a\n"
 LOAD = """def load(path, limit):
@@ -96,6 +97,14 @@ def test_a_pipe_is_named_and_ends_no_scan(tmp_path):
     os.mkfifo(tmp_path / "a.py")
     (tmp_path / "b.py").write_text(WRONG)
     assert scan(tmp_path) == [("not-analysed", "a.py"), ("mutable-default", "b.py")]
+
+
+def test_a_file_that_is_gone_when_it_is_its_turn_is_left_out(tmp_path):
+    (tmp_path / "a.py").write_text(WRONG)
+    project = Project(tmp_path, Config())
+    project.build([tmp_path / "a.py", tmp_path / "gone.py"])
+    assert [item.rule for path in project.findings for item in project.findings[path]] == ["mutable-default"]
+    assert project.sweep([tmp_path / "a.py", tmp_path / "gone.py"]) == []
 
 
 @pytest.fixture

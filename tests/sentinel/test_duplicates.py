@@ -168,6 +168,28 @@ def test_an_override_is_no_duplicate_and_a_stranger_with_that_method_is(sentinel
     assert only(sentinel.check_file("stranger.py", stranger)).rule == "duplicate-function"
 
 
+def test_a_wrapper_and_its_async_twin_are_no_duplicates(tmp_path):
+    wrap = f"def wrap(call):\n{''.join('    ' + line for line in LONG.splitlines(True))}    return load\n"
+    twin = wrap.replace("def wrap", "def awrap").replace("    def load", "    async def load")
+    assert Sentinel(root=tmp_path, config=Config()).check_file("a.py", f"{wrap}\n\n{twin}").clean
+    again = wrap.replace("def wrap", "def envelop")
+    found = Sentinel(root=tmp_path, config=Config()).check_file("a.py", f"{wrap}\n\n{again}").findings
+    assert {item.rule for item in found} == {"duplicate-function"}
+
+
+def test_methods_of_a_class_and_its_async_twin_may_be_near_and_not_the_same(tmp_path):
+    method = "".join("    " + line for line in LONG.replace("def load(", "def load(self, ").splitlines(True))
+    near = method.replace("        rows.sort(key=str)\n", "        print(len(rows))\n        rows.sort(key=str)\n")
+
+    def found(name, code):
+        text = f"class Client:\n{method}\n\nclass {name}:\n{code}"
+        return [item.rule for item in Sentinel(root=tmp_path, config=Config()).check_file("a.py", text).findings]
+
+    assert found("AsyncClient", near) == []
+    assert found("OtherClient", near) == ["near-duplicate"]
+    assert found("AsyncClient", method) == ["duplicate-function"]
+
+
 def test_a_nested_function_is_no_duplicate_of_its_parent(tmp_path):
     inner = "\n".join("    " + line for line in LONG.rstrip().split("\n"))
     code = f"def outer(path, limit):\n{inner}\n    return load(path, limit)\n"

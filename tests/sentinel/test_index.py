@@ -53,7 +53,9 @@ METHODS = st.builds(
     st.sampled_from(["object", "A", "C"]),
     FUNCTIONS,
 )
-TEXTS = st.lists(st.one_of(FUNCTIONS, METHODS, st.just("x = 1\n")), max_size=4).map("\n\n".join)
+# Two functions of one name in one file are alternatives, and then it matters which file was there first.
+PARTS = st.one_of(FUNCTIONS, METHODS, st.sampled_from(["x = 1\n", "from .c import x\n", "from p import b\n"]))
+TEXTS = st.lists(PARTS, max_size=4, unique_by=lambda code: code.partition("(")[0]).map("\n\n".join)
 PATHS = st.sampled_from(["a.py", "b.py", "p/c.py", "tests/d.py"])
 STEPS = st.one_of(
     st.tuples(st.just("write"), PATHS, TEXTS),
@@ -75,7 +77,8 @@ def contents(project):
         found[place, "alike"] = sorted(places[other.id] for other in index.alike(mark))
     by_name = {name: sorted(places[entry.id] for entry in index.alive(ids)) for name, ids in index.by_name.items()}
     bases = {name: dict(paths) for name, paths in index.bases.items() if paths}
-    return found, {name: ids for name, ids in by_name.items() if ids}, bases, len(index)
+    takers = {pair: count for pair, count in index.takers.items() if count}
+    return found, takers, {name: ids for name, ids in by_name.items() if ids}, bases, len(index)
 
 
 def copies(project, files):

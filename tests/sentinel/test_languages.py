@@ -154,3 +154,60 @@ def test_an_agent_is_told_nothing_about_a_language_that_cannot_be_read(tmp_path,
     (tmp_path / "a.go").write_text(SAMPLES["a.go"])
     event = {"tool_name": "Write", "cwd": str(tmp_path), "tool_input": {"file_path": "a.go"}}
     assert claude_code.handle(Sentinel(root=tmp_path), event) == (0, "")
+
+
+def complexities(tmp_path, name, code):
+    found = check(tmp_path, name, code, max_complexity=0, max_function_lines=99).findings
+    return {item.symbol: (item.line, item.value) for item in found if item.rule == "too-complex"}
+
+
+# Source of the figures: ESLint 10, rule `complexity`, which counts default values, `?.` and `??=` too.
+BRANCHES = """function outer(a = 1, { b = 2 } = {}) {
+  const inner = (c) => (c ? 1 : 2);
+  a ??= b?.length;
+  return inner(a);
+}
+"""
+
+
+def test_default_values_and_optional_chains_count_and_a_named_function_counts_for_itself(tmp_path):
+    expected = {"outer": (1, 6), "inner": (2, 2)}
+    assert complexities(tmp_path, "a.js", BRANCHES) == expected
+    assert complexities(tmp_path, "a.ts", BRANCHES.replace("a = 1", "a: number = 1")) == expected
+
+
+def test_a_callback_counts_for_the_function_around_it(tmp_path):
+    code = "function f(rows) {\n  rows.forEach((row) => {\n    if (row) { g(row) }\n  });\n}\n"
+    assert complexities(tmp_path, "a.js", code) == {"f": (1, 2)}
+
+
+def test_an_annotated_method_is_named_by_the_line_of_its_name(tmp_path):
+    code = """class A {
+    @Override
+    public int get(int a) {
+        return new B() {
+            int make(int b) { return b > 0 ? 1 : 2; }
+        }.make(a);
+    }
+}
+"""
+    assert complexities(tmp_path, "A.java", code) == {"A.get": (3, 1), "A.make": (5, 2)}
+
+
+@pytest.mark.parametrize(
+    ("comment", "rules"),
+    [
+        ("// sentinel: ignore[C901] a table of cases", []),
+        ("/* sentinel: ignore[too-complex] a table of cases */", []),
+        ("// sentinel: ignore[B006] another rule", ["too-complex"]),
+        ("// sentinel: ignore[C901]", ["ignore-without-reason", "too-complex"]),
+        ("/* sentinel: ignore[C901] */", ["ignore-without-reason", "too-complex"]),
+    ],
+)
+@pytest.mark.parametrize("name", ["a.js", "a.tsx", "a.go", "A.java"])
+def test_a_comment_silences_a_rule_in_other_languages(tmp_path, name, comment, rules):
+    lines = SAMPLES[name].split("\n")
+    at = next(number for number, line in enumerate(lines) if "total" in line)
+    lines[at] += f"  {comment}"
+    found = check(tmp_path, name, "\n".join(lines), max_complexity=4).findings
+    assert sorted(item.rule for item in found) == rules

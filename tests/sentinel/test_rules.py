@@ -217,6 +217,148 @@ def test_a_threshold_is_crossed_by_one_and_kept_at_the_limit(tmp_path, rule, cod
     assert rule not in rules(check(tmp_path, code, config=Config(**{field: value})))
 
 
+# Source: G. Ann Campbell, Cognitive Complexity, SonarSource 2023, its examples written in Python.
+COGNITIVE = {
+    "loops in loops": (
+        6,
+        """
+def sum_of_primes(limit):
+    total = 0
+    for i in range(limit):
+        for j in range(2, i):
+            if i % j == 0:
+                continue
+        total += i
+    return total
+""",
+    ),
+    "a switch counts once": (
+        1,
+        """
+def get_words(number):
+    match number:
+        case 1:
+            return "one"
+        case 2:
+            return "a couple"
+        case _:
+            return "lots"
+""",
+    ),
+    "try, catch and nesting": (
+        9,
+        """
+def my_method():
+    try:
+        if condition1:
+            for i in range(10):
+                while condition2:
+                    pass
+    except (A, B):
+        if condition2:
+            pass
+""",
+    ),
+    "a function in a function": (
+        2,
+        """
+def my_method2():
+    def run():
+        if condition1:
+            pass
+    return run
+""",
+    ),
+    "a lambda": (2, "def f():\n    return lambda a: 1 if a else 2\n"),
+    "changing operators": (4, "def f(a, b, c, d, e, g):\n    if a and b and c or d or e and g:\n        pass\n"),
+    "a negated group": (3, "def f(a, b, c):\n    if a and not (b and c):\n        pass\n"),
+    "recursion": (2, "def fib(n):\n    if n < 2:\n        return n\n    return fib(n - 1) + fib(n - 2)\n"),
+    "recursion of a method": (
+        2,
+        "class A:\n    def m(self, n):\n        if n:\n            return self.m(n - 1)\n        return m(1)\n",
+    ),
+    "overriddenSymbolFrom": (
+        19,
+        """
+def overridden_symbol_from(class_type, members):
+    if class_type.is_unknown():
+        return UNKNOWN
+    unknown_found = False
+    for symbol in members:
+        if symbol.is_kind(MTH) and not symbol.is_static():
+            if can_override(symbol):
+                overriding = check(symbol, class_type)
+                if overriding is None:
+                    if not unknown_found:
+                        unknown_found = True
+                elif overriding:
+                    return symbol
+    if unknown_found:
+        return UNKNOWN
+    return None
+""",
+    ),
+    "toRegexp": (
+        20,
+        """
+def to_regexp(pattern, separator):
+    out = ["^"]
+    i = 1 if pattern.startswith("/") or pattern.startswith("x") else 0
+    while i < len(pattern):
+        ch = pattern[i]
+        if ch in SPECIAL:
+            out.append(ch)
+        elif ch == "*":
+            if i + 1 < len(pattern) and pattern[i + 1] == "*":
+                if i + 2 < len(pattern) and is_slash(pattern[i + 2]):
+                    i += 2
+                else:
+                    i += 1
+            else:
+                out.append(".")
+        elif ch == "?":
+            out.append("[^")
+        elif is_slash(ch):
+            out.append(separator)
+        else:
+            out.append(ch)
+        i += 1
+    return "".join(out)
+""",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", COGNITIVE)
+def test_cognitive_complexity_is_that_of_the_published_examples(tmp_path, name):
+    expected, code = COGNITIVE[name]
+    found = check(tmp_path, code, config=Config(max_cognitive=0)).findings
+    outermost = next(item for item in found if item.rule == "too-cognitive")
+    assert outermost.value == expected
+
+
+def test_a_docstring_makes_no_function_longer(tmp_path):
+    described = long_function(40).replace("a):\n", 'a):\n    """One.\n\n    Two.\n    """\n', 1)
+    assert check(tmp_path, described).clean
+    longer = described.replace("    a += 1\n", "    a += 1\n    a += 1\n", 1)
+    (finding,) = check(tmp_path, longer).findings
+    assert finding.value == 41
+
+
+def test_what_another_module_imports_from_here_is_no_unused_import(tmp_path):
+    (tmp_path / "pkg").mkdir()
+    (tmp_path / "pkg" / "compat.py").write_text("import json\nfrom io import StringIO\nfrom os import sep\n")
+    (tmp_path / "pkg" / "a.py").write_text(
+        "def f():\n    from .compat import json, StringIO as S\n    return json, S\n"
+    )
+    sentinel = Sentinel(root=tmp_path, config=Config())
+    assert [item.message.split()[0] for item in sentinel.scan()] == ["'os.sep'"]
+    sentinel.check_file("pkg/a.py", "from pkg.compat import *\n")
+    assert sentinel.check_file("pkg/compat.py").clean
+    sentinel.project.forget("pkg/a.py")
+    assert len(sentinel.check_file("pkg/compat.py").findings) == 3
+
+
 @pytest.mark.parametrize("head", ["self, *, _a, _b", "self, _, a"])
 def test_a_parameter_that_is_there_to_be_ignored_is_none(tmp_path, head):
     code = f"class A:\n    def f({head}, b, c, d, e=1):\n        return a, b, c, d, e\n"

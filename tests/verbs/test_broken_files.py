@@ -163,7 +163,8 @@ def test_what_may_not_be_read_is_named_and_hides_nothing_else(broken):
     listed = plainly("ls")
     assert "png.vcr cannot be opened: Permission denied" in listed.stdout, listed.stderr
     verified = plainly("verify")
-    assert (verified.returncode, "whole: ✓ whole" in verified.stdout) == (1, True)
+    assert (verified.returncode, "whole: ✓ whole" in verified.stdout) == (1, True), verified.stderr
+    assert "png: ✗ 1 issue, 0 frames" in verified.stdout
     refused = plainly("ls", "--dir", "closed")
     assert (refused.returncode, refused.stderr) == (2, "vcr ls: --dir closed: you may not read this folder\n")
 

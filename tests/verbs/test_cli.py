@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from agent_vcr_nb import VCRRecorder
 from agent_vcr_nb.verbs.catalogue import VERBS
 from tests.verbs.conftest import calls, run_vcr
 
@@ -59,6 +61,35 @@ def test_ls_of_an_empty_folder_says_how_to_record(in_tmp, vcr):
     assert code == 0
     assert "no sessions" in out
     assert "vcr record" in out
+
+
+def test_ls_lists_the_sessions_asked_for(in_tmp, vcr, vcr_json):
+    for number, tags in enumerate((["a"], ["a", "b"], [])):
+        with VCRRecorder() as recorder:
+            recorder.start_session(f"run{number}", tags=tags)
+            recorder.record_step("plan", {}, {})
+    with VCRRecorder() as recorder:
+        recorder.start_session("failed", tags=["a"])
+        recorder.record_error("plan", {}, ValueError("boom"))
+
+    def listed(*words):
+        return [info["session_id"] for info in vcr_json("ls", *words)[1]["sessions"]]
+
+    assert listed() == ["failed", "run2", "run1", "run0"]
+    assert listed("--limit", "2") == ["failed", "run2"]
+    assert listed("--tag", "a") == ["failed", "run1", "run0"]
+    assert listed("--tag", "a", "--tag", "b") == ["run1"]
+    assert listed("--outcome", "error") == ["failed"]
+    assert listed("--tag", "a", "--outcome", "ok", "--limit", "1") == ["run1"]
+    assert vcr("ls", "--tag", "c")[1] == "no such sessions in .vcr; `vcr ls` lists all\n"
+
+
+def test_a_file_that_ls_lists_is_opened_by_that_name(recorded, vcr):
+    shutil.copy(".vcr/my_run.vcr", ".vcr/a copy.vcr")
+    assert "a copy" in vcr("ls")[1]
+    assert vcr("show", "a copy")[0] == 0
+    code, out, _ = vcr("verify")
+    assert (code, "a copy: ✓ whole, 3 frames" in out) == (0, True)
 
 
 def test_show_lists_frames_nested_with_their_errors(recorded, vcr, vcr_json):
@@ -191,6 +222,24 @@ def test_ledger_keeps_what_was_spent_apart_from_what_was_saved(recorded, vcr, vc
     assert (told["saved"]["calls"], told["saved"]["tokens"]) == (1, 1100)
 
 
+def test_ledger_without_a_session_is_of_all_and_counts_what_a_fork_shares_once(recorded, vcr, vcr_json):
+    assert vcr("ledger", "--dir", "none")[1] == "no sessions\n"
+    vcr("resume", "my_run", "2", "--set", "database=sqlite", "--agent", "app.py:agent")
+    vcr("resume", "my_run", "1", "--set", "database=sqlite", "--agent", "app.py:agent")
+    Path(".vcr/broken.vcr").write_bytes(b"no recording")
+    with VCRRecorder() as recorder:
+        recorder.start_session("without_a_model")
+        recorder.record_step("plan", {}, {})
+    _, told = vcr_json("ledger")
+    # my_run and the second fork asked the model, the first fork was served: 1,100 tokens a call.
+    assert (told["live"]["calls"], told["live"]["tokens"], told["saved"]["calls"]) == (2, 2200, 1)
+    assert [one["session_id"] for one in told["sessions"]] == ["my_run-fork2", "my_run-fork1", "my_run"]
+    assert float(told["live"]["cost_usd"]) == pytest.approx(2 * (1000 * 0.15e-6 + 100 * 0.60e-6))
+    out = vcr("ledger")[1]
+    assert re.search(r"^my_run +1 +1,100 +\$0.000210$", out, re.M)
+    assert "1 session used no model\n1 session cannot be read" in out
+
+
 def test_verify_is_0_for_whole_files_and_1_for_an_altered_line(recorded, vcr):
     assert vcr("verify")[0] == 0
     path = Path(".vcr/my_run.vcr")
@@ -278,8 +327,6 @@ def test_no_color_and_pipes_get_no_escape_codes(recorded):
 
 
 def test_a_recording_cannot_steer_the_terminal(in_tmp, vcr):
-    from agent_vcr_nb import VCRRecorder
-
     recorder = VCRRecorder()
     recorder.start_session("hostile")
     recorder.record_step("\x1b[2Jname\x07", {"a\x1b]0;title\x07": "\x1b[31m\u202e"}, {"b": "\x9b31m"})
@@ -421,3 +468,6 @@ def test_the_shell_completes_words_options_sessions_frames_steps_and_paths(recor
     assert completed("resume", "my_run", "2", "--mode", "re") == ["replay"]
     assert completed("state", "my_run", "2", "--path", "/") == ["/task", "/database", "/plan"]
     assert completed("check", "my_run", "--ag") == ["--against"]
+    assert completed("changes", "my") == ["my_run"]
+    assert completed("changes", "my_run", "") == ["0", "1", "2"]
+    assert completed("export", "my_run", "--form", "o") == ["otlp"]

@@ -84,7 +84,7 @@ def attributes(span):
 
 
 def test_a_trace_is_one_of_opentelemetry_with_a_span_a_frame(run, vcr):
-    root, fetch, llm, tool, build = spans_of(vcr("export", "run", "--form", "otlp")[1])
+    fetch, llm, tool, build, root = spans_of(vcr("export", "run", "--form", "otlp")[1])
     assert (root.name, root.parent_span_id, root.status.code) == ("run", b"", Status.STATUS_CODE_ERROR)
     assert {span.parent_span_id for span in (fetch, llm, tool, build)} == {root.span_id}
     assert {span.trace_id for span in (root, fetch, llm, tool, build)} == {root.trace_id}
@@ -104,6 +104,6 @@ def test_a_trace_is_one_of_opentelemetry_with_a_span_a_frame(run, vcr):
 
 
 def test_steps_inside_a_step_are_spans_inside_its_span(recorded, vcr):
-    root, agent, plan, build = spans_of(vcr("export", "my_run", "--form", "otlp")[1])
+    agent, plan, build, root = spans_of(vcr("export", "my_run", "--form", "otlp")[1])
     assert agent.parent_span_id == root.span_id
     assert {plan.parent_span_id, build.parent_span_id} == {agent.span_id}

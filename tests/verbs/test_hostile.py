@@ -9,10 +9,11 @@ from agent_vcr_nb.core.errors import VCRError
 from agent_vcr_nb.core.journal import make_line
 from agent_vcr_nb.verbs.checking import check
 from agent_vcr_nb.verbs.definition import Place
+from agent_vcr_nb.verbs.exporting import export
 from agent_vcr_nb.verbs.frames import diff, show, state, when
 from agent_vcr_nb.verbs.printing import print_expression
 from agent_vcr_nb.verbs.rerun import fork
-from agent_vcr_nb.verbs.sessions import dag, export, ledger, ls, verify
+from agent_vcr_nb.verbs.sessions import dag, ledger, ls, verify
 from tests.core.test_hostile import places_in, with_value
 
 WRONG = [None, True, -5, 10**15, 1.5, "x", [], [1], [["x"]], {}, {"a": 1}, {"$t": "set", "v": 3}]
@@ -45,6 +46,7 @@ def used(place):
     """Ask every verb that reads, and print what it says."""
     for verb in (
         lambda: ls(place),
+        lambda: ls(place, tag=["tag"]),
         lambda: show(place, "s"),
         lambda: show(place, "s", 1),
         lambda: state(place, "s", 2),
@@ -57,6 +59,8 @@ def used(place):
         lambda: check(place, "s", against="good"),
         lambda: verify(place, "s"),
         lambda: export(place, "s", to=str(place.directory / "out.json")),
+        lambda: export(place, "s", form="jsonl"),
+        lambda: export(place, "s", form="otlp"),
         lambda: fork(place, "s", 2, new_id="forked"),
     ):
         try:

@@ -138,6 +138,16 @@ def test_a_reader_that_has_gone_ends_it_quietly(hostile, words):
     assert process.wait(60) == 141
 
 
+@pytest.mark.parametrize("as_json", [[], ["--json"]])
+def test_an_output_that_is_full_or_closed_is_no_traceback(hostile, as_json):
+    argv = [sys.executable, "-m", "agent_vcr_nb", "ls", *as_json]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (3, "vcr ls: No space left on device\n")
+    closed = subprocess.run(["sh", "-c", 'exec "$@" >&-', "sh", *argv], stderr=subprocess.PIPE, text=True)
+    assert (closed.returncode, closed.stderr) == (0, "")
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
@@ -176,6 +186,7 @@ def test_what_child_processes_print_does_not_stand_among_the_json(in_tmp):
 def test_ctrl_c_of_a_recorded_program_is_its_end_and_what_it_recorded_is_told(in_tmp):
     Path("app.py").write_text(
         "import os, signal\nfrom agent_vcr_nb import step\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a job in the background ignores it
         "@step\ndef first(s): return s\n@step\ndef waits(s): os.kill(os.getpid(), signal.SIGINT)\nwaits(first({}))\n"
     )
     done = run_vcr("record", "-s", "run", "--", "python", "app.py")
