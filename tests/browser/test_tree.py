@@ -1,5 +1,7 @@
 """What the state tree shows beside the state: chat, comparisons, who wrote a value, whole texts; all by keyboard."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -204,6 +206,25 @@ def test_e_brings_the_focus_into_the_editor_and_typing_edits_the_value(debugger,
     page.keyboard.press("Control+z")
     debugger.expect_value("debugger.edits", {})
     expect(tree.locator(".jse-value", has_text="use Flask")).to_be_visible()
+
+
+def test_a_key_is_added_and_renamed_through_the_menu_and_the_edit_says_no_more_than_that(debugger, page, tree):
+    go(debugger, tree, 5)
+    tree.locator(".jse-key", has_text=re.compile("^plan$")).click(button="right")
+    menu = page.locator(".jse-contextmenu")
+    expect(menu.get_by_role("button", name="Remove")).to_be_visible()
+    expect(menu.get_by_role("button", name="Transform")).to_have_count(0)
+    menu.get_by_role("button", name="Insert after").click()
+    menu.get_by_role("button", name="Value", exact=True).click()
+    added = [{"op": "add", "path": "/New item", "value": ""}]
+    debugger.expect_value("debugger.edits", {"5": added})
+    expect(tree.locator(".jse-editable-div")).to_be_focused()
+    page.keyboard.press("Control+a")
+    page.keyboard.type("goal")
+    page.keyboard.press("Enter")
+    renamed = [*added, {"op": "move", "path": "/goal", "from": "/New item"}]
+    debugger.expect_value("debugger.edits", {"5": renamed})
+    expect(page.get_by_role("list", name="JSON Patch").get_by_role("listitem")).to_have_count(2)
 
 
 def test_an_edit_that_is_being_typed_belongs_to_its_frame_when_another_is_selected(debugger, page, tree):
