@@ -120,6 +120,7 @@ def as_line(tree):
     return make_line(tree["type"], tree["data"])[:-1] if set(tree) == {"type", "data"} else orjson.dumps(tree)
 
 
+@pytest.mark.slow
 def test_a_wrong_type_in_any_member_of_any_line_is_no_error_but_the_project_s_own(valid_lines, tmp_path):
     """Each member of each line, with each wrong value and a right checksum."""
     path, tried = tmp_path / "s.vcr", 0

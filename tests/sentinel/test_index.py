@@ -156,6 +156,7 @@ def test_a_helper_of_the_tests_is_never_what_the_code_should_reuse(tmp_path):
     assert finding.related.path == "load.py"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("same", [True, False])
 def test_ten_times_as_many_alike_functions_take_about_ten_times_as_long(tmp_path, same):
     def seconds(count):

@@ -453,6 +453,7 @@ def library(tmp_path_factory):
     return root
 
 
+@pytest.mark.slow
 def test_measures_equal_ruffs_on_every_function_of_the_standard_library(library):
     config = Config(max_complexity=0, max_branches=0, max_returns=0, max_parameters=0, near_duplicate=1.0)
     found = Sentinel(root=library, config=config).scan()
@@ -465,6 +466,7 @@ def test_measures_equal_ruffs_on_every_function_of_the_standard_library(library)
     assert ours == expected
 
 
+@pytest.mark.slow
 def test_other_rules_find_what_ruff_finds_in_the_standard_library(library):
     same = {"E722", "S110", "S102", "S602", "B006"}
     expected = ruff(library, [*same, "S112", "S605", "F841"])
