@@ -71,11 +71,17 @@ def answered(results: list[CheckResult], limit: int) -> Answer:
 
 def event_path(event: dict[str, Any]) -> Path | None:
     """The code file that the event's tool writes, absolute; None when it writes none."""
-    given = event.get("tool_input") or {}
-    name = given.get("file_path") or given.get("notebook_path")
-    if event.get("tool_name") not in WRITING_TOOLS or not isinstance(name, str) or not can_check(name):
+    if event.get("tool_name") not in WRITING_TOOLS:
         return None
-    return Path(event.get("cwd") or ".", name).absolute()
+    given = event.get("tool_input") or {}
+    return code_path(given.get("file_path") or given.get("notebook_path"), event.get("cwd"))
+
+
+def code_path(name: Any, folder: Any) -> Path | None:
+    """The absolute path of a code file that an event names; None for any other value."""
+    if not isinstance(name, str) or not can_check(name):
+        return None
+    return Path(folder or ".", name).absolute()
 
 
 def handle(sentinel: Sentinel, event: dict[str, Any]) -> Answer:

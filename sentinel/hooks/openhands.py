@@ -124,34 +124,43 @@ def attach_event_stream(sentinel: Sentinel, stream: Any) -> Any:
     A finding goes back as a message of the user, which the agent reads before its next step.
     """
     sentinel.index()  # before the first write: what stands there now is old
-    contents: dict[str, str] = {}
-
-    def on_event(event: Any) -> None:
-        kind = type(event).__name__
-        if kind == "FileWriteAction":
-            contents[event.path] = event.content  # its observation only says that it was written
-        elif kind in _STREAM_SHELLS:
-            tell(sentinel.sweep())
-        elif kind in _STREAM_WRITES and can_check(str(event.path)):
-            content = getattr(event, "new_content", None) or contents.pop(event.path, None)
-            if Path(event.path).is_file():
-                tell([sentinel.check_file(event.path)])
-                return
-            path = sentinel.root / event.path.removeprefix(_SANDBOX)  # it stands in a container
-            if content is not None or path.is_file():
-                tell([sentinel.check_file(path, content)])
-
-    def tell(results: list[CheckResult]) -> None:
-        text = feedback(results, sentinel.config.feedback)
-        if text:
-            stream.add_event(_message(text), _user_source())
-
+    listener = _StreamListener(sentinel, stream)
     try:
-        stream.subscribe(_subscriber(), on_event, "sentinel")
+        stream.subscribe(_subscriber(), listener, "sentinel")
     except ValueError:  # one is attached: a notebook's cell that runs again means the new one
         stream.unsubscribe(_subscriber(), "sentinel")
-        stream.subscribe(_subscriber(), on_event, "sentinel")
+        stream.subscribe(_subscriber(), listener, "sentinel")
     return stream
+
+
+class _StreamListener:
+    """Answers the events of a stream that tell of a write."""
+
+    def __init__(self, sentinel: Sentinel, stream: Any) -> None:
+        self.sentinel, self.stream = sentinel, stream
+        self.contents: dict[str, str] = {}
+        """By path what is about to be written: the observation after it only says that it was."""
+
+    def __call__(self, event: Any) -> None:
+        kind = type(event).__name__
+        if kind == "FileWriteAction":
+            self.contents[event.path] = event.content
+        elif kind in _STREAM_SHELLS:
+            self._tell(self.sentinel.sweep())
+        elif kind in _STREAM_WRITES and can_check(str(event.path)):
+            self._tell(self._checked(event))
+
+    def _checked(self, event: Any) -> list[CheckResult]:
+        content = getattr(event, "new_content", None) or self.contents.pop(event.path, None)
+        if Path(event.path).is_file():
+            return [self.sentinel.check_file(event.path)]
+        path = self.sentinel.root / event.path.removeprefix(_SANDBOX)  # it stands in a container
+        return [self.sentinel.check_file(path, content)] if content is not None or path.is_file() else []
+
+    def _tell(self, results: list[CheckResult]) -> None:
+        text = feedback(results, self.sentinel.config.feedback)
+        if text:
+            self.stream.add_event(_message(text), _user_source())
 
 
 def _message(text: str) -> Any:

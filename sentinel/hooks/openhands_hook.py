@@ -13,8 +13,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sentinel.hooks.claude_code import GO_ON, Answer, Protocol, answered, is_own
-from sentinel.languages import can_check
+from sentinel.hooks.claude_code import GO_ON, Answer, Protocol, answered, code_path, is_own
 
 if TYPE_CHECKING:
     from sentinel.guardian import Sentinel
@@ -29,10 +28,9 @@ def settings(command: str) -> dict[str, Any]:
 def event_path(event: dict[str, Any]) -> Path | None:
     """The code file that the event's tool writes, absolute; None when it writes none."""
     given = event.get("tool_input") or {}
-    name = given.get("path") or given.get("file_path")
-    if given.get("command") == "view" or not isinstance(name, str) or not can_check(name):
+    if given.get("command") == "view":
         return None
-    return Path(event.get("working_dir") or event.get("cwd") or ".", name).absolute()
+    return code_path(given.get("path") or given.get("file_path"), event.get("working_dir") or event.get("cwd"))
 
 
 def handle(sentinel: Sentinel, event: dict[str, Any]) -> Answer:

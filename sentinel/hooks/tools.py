@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sentinel.findings import feedback
+from sentinel.findings import CheckResult, feedback
 from sentinel.languages import can_check
 
 if TYPE_CHECKING:
@@ -54,34 +54,48 @@ def guard(sentinel: Sentinel, tool: Any) -> Any:
 
 
 def _guarded(sentinel: Sentinel, tool: Any, function: Callable[..., Any]) -> Callable[..., Any]:
-    def before(args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Seen:
-        path = written_path(tool, function, args, kwargs)
-        if path is None or not can_check(path.name):
-            return None if path is None else (path, None)
-        sentinel.remember(path)
-        return path, path.read_bytes() if path.is_file() else None
-
-    def after(answer: Any, seen: _Seen) -> Any:
-        if seen is None:
-            results = sentinel.sweep()
-        else:
-            path, text = seen
-            written = can_check(path.name) and path.is_file() and path.read_bytes() != text
-            results = [sentinel.check_file(path)] if written else []
-        told = feedback(results, sentinel.config.feedback)
-        return with_text(tool, answer, told) if told else answer
+    look = _Look(sentinel, tool, function)
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        seen = before(args, kwargs)
-        return after(function(*args, **kwargs), seen)
+        seen = look.before(args, kwargs)
+        return look.after(function(*args, **kwargs), seen)
 
     @functools.wraps(function)
     async def call_async(*args: Any, **kwargs: Any) -> Any:
-        seen = before(args, kwargs)
-        return after(await function(*args, **kwargs), seen)
+        seen = look.before(args, kwargs)
+        return look.after(await function(*args, **kwargs), seen)
 
     return call_async if inspect.iscoroutinefunction(function) else call
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Look:
+    """What is looked at around one call of a tool."""
+
+    sentinel: Sentinel
+    tool: Any
+    function: Callable[..., Any]
+
+    def before(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Seen:
+        """The file that the call names, and what it holds where it is code."""
+        path = written_path(self.tool, self.function, args, kwargs)
+        if path is None or not can_check(path.name):
+            return None if path is None else (path, None)
+        self.sentinel.remember(path)
+        return path, path.read_bytes() if path.is_file() else None
+
+    def after(self, answer: Any, seen: _Seen) -> Any:
+        """The answer, with what the call left to fix."""
+        told = feedback(self._results(seen), self.sentinel.config.feedback)
+        return with_text(self.tool, answer, told) if told else answer
+
+    def _results(self, seen: _Seen) -> list[CheckResult]:
+        if seen is None:
+            return self.sentinel.sweep()
+        path, text = seen
+        written = can_check(path.name) and path.is_file() and path.read_bytes() != text
+        return [self.sentinel.check_file(path)] if written else []
 
 
 def written_path(tool: Any, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Path | None:
