@@ -25,7 +25,7 @@ def settings(command: str) -> dict[str, Any]:
     return {"hooks": {"SessionStart": hooks, "PreToolUse": hooks, "Stop": hooks}}
 
 
-def event_path(event: dict[str, Any]) -> Path | None:
+def write_path(event: dict[str, Any]) -> Path | None:
     """The code file that the event's tool writes, absolute; None when it writes none."""
     given = event.get("tool_input") or {}
     if given.get("command") == "view":
@@ -46,7 +46,7 @@ def handle(sentinel: Sentinel, event: dict[str, Any]) -> Answer:
 
 
 def _before_a_write(sentinel: Sentinel, event: dict[str, Any]) -> Answer:
-    path, given = event_path(event), event.get("tool_input") or {}
+    path, given = write_path(event), event.get("tool_input") or {}
     if path is None or not is_own(sentinel, path):
         return GO_ON
     text = given.get("file_text") if "file_text" in given else given.get("content")
@@ -60,4 +60,4 @@ def _before_a_write(sentinel: Sentinel, event: dict[str, Any]) -> Answer:
     return answer
 
 
-OPENHANDS = Protocol(handle, event_path, settings, ".openhands/hooks.json")
+OPENHANDS = Protocol(handle, write_path, settings, ".openhands/hooks.json")
