@@ -184,12 +184,13 @@ def serve(target: Path, stop: bool) -> int:
         if client.ask(root, {"stop": True}) is None:
             raise UsageError(f"no daemon is running for {root}")
         return 0
+    from sentinel.findings import plain
     from sentinel.guardian import Sentinel
     from sentinel.serve import serve as serve_forever
 
     signal.signal(signal.SIGTERM, _interrupted)
     try:
-        serve_forever(Sentinel(root=root), lambda path: click.echo(f"serving {root} at {path}"))
+        serve_forever(Sentinel(root=root), lambda path: click.echo(plain(f"serving {root} at {path}")))
     except KeyboardInterrupt:
         click.echo("stopped", err=True)
     return 0

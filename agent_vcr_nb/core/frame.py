@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from agent_vcr_nb.core.errors import UsageError
+
 
 class FrameType(enum.StrEnum):
     """What kind of step a frame shows."""
@@ -110,6 +112,15 @@ def as_metadata(metadata: FrameMetadata | Mapping[str, Any] | None) -> FrameMeta
         return FrameMetadata(custom={"metadata": metadata})
 
 
+def as_frame_type(kind: FrameType | str) -> FrameType:
+    """Return a type of frame given as such or as its word; raises UsageError with those there are."""
+    try:
+        return FrameType(kind)
+    except ValueError:
+        names = ", ".join(member.value for member in FrameType)
+        raise UsageError(f"frame_type {kind!r}: expected one of {names}") from None
+
+
 @dataclass(slots=True)
 class Frame:
     """One recorded step of a session."""
@@ -153,6 +164,12 @@ class Frame:
         from agent_vcr_nb.core.query import patch_between
 
         return patch_between(self.input_state, self.output_state)
+
+
+def number_of_frame_id(frame_id: str) -> int | None:
+    """Return the number in a `Frame.frame_id`, or None for what is none."""
+    tail = frame_id.rpartition(":")[2]
+    return int(tail) if tail.isdigit() else None
 
 
 @dataclass(slots=True)

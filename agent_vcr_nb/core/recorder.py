@@ -27,7 +27,9 @@ from agent_vcr_nb.core.frame import (
     FrameMetadata,
     FrameType,
     Session,
+    as_frame_type,
     as_metadata,
+    number_of_frame_id,
     timestamp,
 )
 from agent_vcr_nb.core.journal import SCHEMA, Durability, Journal, blob_directory, session_path
@@ -243,10 +245,10 @@ class VCRRecorder(StepRecorder):
         an unknown `frame_type`; nothing else.
         """
         self._started()
-        kind = _frame_type(frame_type)
+        kind = as_frame_type(frame_type)
         step = self._new_step(str(node_name), kind)
         if parent_frame_id:
-            step.parent = _number_of(parent_frame_id)
+            step.parent = number_of_frame_id(parent_frame_id)
         step.input_state = as_state(input_state)
         return self._write_over(step, as_state(output_state), as_metadata(metadata))
 
@@ -358,7 +360,7 @@ class VCRRecorder(StepRecorder):
         inside; an `output_state` of None says that it has none. Raises UsageError as `record_step` does.
         """
         self._started()
-        step = self._new_step(str(node_name), _frame_type(frame_type))
+        step = self._new_step(str(node_name), as_frame_type(frame_type))
         step.parent, step.started_at = parent, timestamp(when) if when is not None else ""
         step.input_state = as_state(input_state)
         return self._write_over(step, None if output_state is None else as_state(output_state), as_metadata(metadata))
@@ -393,16 +395,3 @@ class VCRRecorder(StepRecorder):
         return fork_recording(path, from_frame, new_session_id, overrides=state_overrides or {}, recorder=self)
 
     fork_state: dict[str, Any] | None = None
-
-
-def _frame_type(kind: FrameType | str) -> FrameType:
-    try:
-        return FrameType(kind)
-    except ValueError:
-        names = ", ".join(member.value for member in FrameType)
-        raise UsageError(f"frame_type {kind!r}: expected one of {names}") from None
-
-
-def _number_of(frame_id: str) -> int | None:
-    tail = frame_id.rpartition(":")[2]
-    return int(tail) if tail.isdigit() else None

@@ -146,7 +146,11 @@ def attach_event_stream(sentinel: Sentinel, stream: Any) -> Any:
         if text:
             stream.add_event(_message(text), _user_source())
 
-    stream.subscribe(_subscriber(), on_event, "sentinel")
+    try:
+        stream.subscribe(_subscriber(), on_event, "sentinel")
+    except ValueError:  # one is attached: a notebook's cell that runs again means the new one
+        stream.unsubscribe(_subscriber(), "sentinel")
+        stream.subscribe(_subscriber(), on_event, "sentinel")
     return stream
 
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import pytest
 
 from sentinel import SentinelError, UsageError, client
+from sentinel.serve import HOOKS
 from tests.sentinel.conftest import ORIGINAL, SCRIPT, hook, hook_process, run_hook
 
 
@@ -166,3 +167,7 @@ def test_stopping_where_no_daemon_runs_says_so(project):
     assert (done.returncode, "no daemon is running" in done.stderr) == (2, True)
     os.mkfifo(project / "pipe.py")  # and nothing is read that never ends
     assert hook(project, "", "Stop").returncode == 0
+
+
+def test_every_agent_whose_hooks_are_answered_has_its_project_found():
+    assert set(HOOKS) == set(client.PROJECT_VARIABLES)
