@@ -29,7 +29,7 @@ SAYS = {
     "04_costs": [
         # 1,800 and 400 tokens of gpt-4o at $2.50 and $10 a million, 9,500 and 3,200 of gpt-4o-mini at $0.15 and $0.60.
         "spent (live): 3 calls, 18,490 tokens, $0.011845 and 1 of unknown cost",
-        "spent (live): 1 calls, 3,590 tokens, $0.000000 and 1 of unknown cost\n"
+        "spent (live): 1 call, 3,590 tokens, $0.000000 and 1 of unknown cost\n"
         "saved (replayed, mocked): 2 calls, 14,900 tokens, $0.011845",
     ],
     "05_sentinel": [

@@ -95,7 +95,8 @@ def test_two_kernels_record_into_one_store_under_the_same_name_at_the_same_time(
     one.run("%vcr record shared")
     one.run("try_agent('a')")
     assert "recorded shared-2: 3 frames" in other.run("%%vcr shared\ntry_agent('b')")
-    other.run("%vcr record shared")
+    assert other.run("%vcr record shared").startswith("recording shared-3; shared is an earlier run of 3 frames")
+    other.run("%vcr record shared --continue")
     other.run("try_agent('c')")
     one.run("try_agent('d')")
     assert one.run("%vcr stop") == "shared: ended\n"
