@@ -2,4 +2,5 @@
 
 from agent_vcr_nb.cli import main
 
-main()
+if __name__ == "__main__":
+    main()

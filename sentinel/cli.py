@@ -68,6 +68,13 @@ def _sentinel_for(target: Path, limits: dict[str, Any]) -> tuple[Sentinel, int]:
     return Sentinel(config=config, root=root), found
 
 
+def _write(output: Path, text: str) -> None:
+    try:
+        output.write_text(text, encoding="utf-8", errors="surrogateescape")
+    except OSError as error:
+        raise UsageError(f"{output} cannot be written: {error.strerror}") from error
+
+
 def _folder(target: Path, purpose: str) -> Path:
     if not target.is_dir():
         found = "is a file" if target.exists() else "does not exist"
@@ -94,7 +101,7 @@ def scan(target: Path, form: str, output: Path | None, no_baseline: bool, alone:
         findings = known_findings.unknown(findings, known)
     text = report.FORMATS[form](findings, found)
     if output is not None:
-        output.write_text(text + "\n", encoding="utf-8", errors="surrogateescape")
+        _write(output, text + "\n")
     elif text:
         click.echo(text)
     return 1 if findings else 0

@@ -16,7 +16,7 @@ def _block_after(heading):
 
 def test_the_python_example_runs_and_the_fork_has_the_edited_plan(in_tmp):
     exec(_block_after("In Python"), {})
-    forked = VCRPlayer.load_by_id("my_run-fork1")
+    forked = VCRPlayer.load_by_id("by_hand-fork1")
     assert forked.goto_frame(1) == {"query": "todo app", "plan": "sqlite", "code": "written for sqlite"}
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from agent_vcr_nb.core.edit import StateEdit
+from agent_vcr_nb.core.errors import UsageError
 from agent_vcr_nb.core.journal import session_path
 from agent_vcr_nb.core.processes import header_beside, lines_beside
 from agent_vcr_nb.core.recorder import VCRRecorder
@@ -24,6 +25,15 @@ def free_fork_id(directory: Path, parent: str) -> str:
     while session_path(directory, f"{stem}-fork{number}").exists():
         number += 1
     return f"{stem}-fork{number}"
+
+
+def fork_id(directory: Path, parent: str, wanted: str | None) -> str:
+    """Return the id of a new fork; raises UsageError where a session has the `wanted` one, for it would be added to."""
+    if wanted is None:
+        return free_fork_id(directory, parent)
+    if session_path(directory, wanted).exists():
+        raise UsageError(f"a session {wanted!r} exists already in {directory}: choose another id for the fork")
+    return wanted
 
 
 def command_at(recording: Recording, frame: int) -> list[str]:
@@ -70,9 +80,10 @@ def fork_recording(
     """Return a recorder of a new session that starts before `from_frame` of a recording, in the same folder.
 
     The frames before it are in the new session, replayed. ``fork_state`` of the recorder is the edited input state:
-    run the rest of the agent on it. Raises FrameNotFoundError, EditError, and CannotResumeError where the state holds
-    something that could not be stored. `recorder` gives the options of the new one. With `pending` the frame itself is
-    in the new session as a step that has not run, so that the session can be resumed there later.
+    run the rest of the agent on it. `recorder` gives the options of the new one. With `pending` the frame itself is
+    in the new session as a step that has not run, so that the session can be resumed there later. Raises UsageError
+    for an id that is taken, FrameNotFoundError, EditError, and CannotResumeError where the state holds something that
+    could not be stored.
     """
     tape = Tape(Recording(path), from_frame)
     tape.recording.place(from_frame)
@@ -81,9 +92,10 @@ def fork_recording(
     operations += edit.as_patch(tape.recording.state(from_frame, "input")) if edit else []
     tape.supplied = overrides or {}
     state = edit.apply(tape.input(from_frame))
+    child_id = fork_id(path.parent, tape.session_id, new_session_id)
     child = VCRRecorder(path.parent, on_frame_recorded=recorder.on_frame_recorded if recorder else None)
     child.start_session(
-        new_session_id or free_fork_id(path.parent, tape.session_id),
+        child_id,
         parent_session_id=tape.session_id,
         forked_from_frame=from_frame,
         metadata=inherited_metadata(tape.recording, from_frame),

@@ -139,7 +139,8 @@ class ResumePolicy:
         self._taken: set[int] = set()
         self._names: dict[str, str] = {}
         self._beside: set[str] = set()
-        self._copied_up_to = 0
+        self.copied_up_to = 0
+        """The frames before this one are in the fork without having been asked for."""
         self._following = self.mode is ResumeMode.REPLAY
 
     @property
@@ -175,7 +176,7 @@ class ResumePolicy:
 
     def copied(self, frames: int) -> None:
         """Take the frames before `frames` as given: they are in the fork without having been asked for."""
-        self._copied_up_to = frames
+        self.copied_up_to = frames
 
     def next_run(self, after: int) -> int | None:
         """Return the frame at which another run of the same agent begins in the session, where one was left out."""
@@ -291,7 +292,7 @@ class ResumePolicy:
 
     def _check_nothing_is_missing(self) -> None:
         for number in self.tape.required_before(self.target, recorded_afterwards=self.asks_for_all):
-            if number not in self._taken and number >= self._copied_up_to:
+            if number not in self._taken and number >= self.copied_up_to:
                 raise DivergedError(
                     self.tape.session_id,
                     number,
@@ -314,7 +315,7 @@ class ResumePolicy:
         return Edit(state, patch) if patch and isinstance(decision, Run) else decision
 
     def _after(self, call: Call, number: int | None) -> Decision:
-        if number is not None and number >= self._copied_up_to and self.tape.ended_before(number, self.target):
+        if number is not None and number >= self.copied_up_to and self.tape.ended_before(number, self.target):
             self._check_input(number, call)
             return self._serve(number)  # of a branch that comes so far only now
         return self._from_target_on(call, number)

@@ -18,9 +18,8 @@ from typing import Any, Protocol
 from agent_vcr_nb.core.agents import NamedSteps, Walk, drive, is_async, named_steps, undecorated, wait_for
 from agent_vcr_nb.core.edit import StateEdit, patched
 from agent_vcr_nb.core.errors import CannotResumeError, DivergedError, EditError, UsageError
-from agent_vcr_nb.core.fork import copy_before, free_fork_id, inherited_metadata
+from agent_vcr_nb.core.fork import copy_before, fork_id, inherited_metadata
 from agent_vcr_nb.core.frame import Status
-from agent_vcr_nb.core.journal import session_path
 from agent_vcr_nb.core.kinds import INTEGRATIONS, called_by_guess, check_step_names, integration_of, one_argument
 from agent_vcr_nb.core.policy import ResumeMode, ResumePolicy
 from agent_vcr_nb.core.processes import why_not_alone
@@ -153,8 +152,7 @@ class _Run:
         self.recorder = recorder or VCRRecorder(recording.path.parent)
         self._policy_before = self.recorder.policy
         self.recorder.policy = self.policy
-        fork = config.new_session_id or free_fork_id(self.recorder.output_dir, tape.session_id)
-        self._is_new = not session_path(self.recorder.output_dir, fork).exists()
+        fork = fork_id(self.recorder.output_dir, tape.session_id, config.new_session_id)
         self.recorder.start_session(
             fork,
             parent_session_id=tape.session_id,
@@ -211,8 +209,7 @@ class _Run:
         if failure is None and not self.policy.reached:
             failure = self._not_reached(error)
         if failure is not None:
-            if self._is_new:
-                self.recorder.discard()  # no run: only served frames, on the way to a step that was not reached
+            self.recorder.discard()  # no run: only served frames, on the way to a step that was not reached
             if failure is error:
                 raise failure
             raise failure from error

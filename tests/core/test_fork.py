@@ -3,7 +3,7 @@
 import pytest
 
 from agent_vcr_nb import ResumeConfig, VCRPlayer, VCRRecorder, now, step
-from agent_vcr_nb.core.errors import CannotResumeError, EditError, FrameNotFoundError
+from agent_vcr_nb.core.errors import CannotResumeError, EditError, FrameNotFoundError, UsageError
 from agent_vcr_nb.core.fork import fork_recording, free_fork_id
 from agent_vcr_nb.core.resume import resume
 
@@ -121,3 +121,17 @@ def test_a_fork_can_be_resumed_and_has_what_was_drawn_before_it():
     assert [frame.key for frame in half.frames] == ["first#1", "second#1"]
     resumed = resume(half.recording, agent, ResumeConfig(1))
     assert resumed.result == recorded
+
+
+def test_a_fork_is_never_written_into_a_session_that_is_there(tmp_path):
+    with VCRRecorder(tmp_path) as recorder:
+        recorder.start_session("s")
+        recorder.record_step("a", {"n": 0}, {"n": 1})
+        recorder.record_step("b", {"n": 1}, {"n": 2})
+    before = (tmp_path / "s.vcr").read_bytes()
+    player = VCRPlayer.load_by_id("s", tmp_path)
+    with pytest.raises(UsageError, match=r"a session 's' exists already .* choose another id"):
+        player.resume(lambda state: state, ResumeConfig(1, new_session_id="s"))
+    with pytest.raises(UsageError, match="a session 's' exists already"):
+        fork_recording(tmp_path / "s.vcr", 1, "s")
+    assert (tmp_path / "s.vcr").read_bytes() == before

@@ -91,6 +91,11 @@ class RecordedGraphs:
         """The calls of graphs, in the order in which they began."""
         return list(dict.fromkeys(frame.run for frame in self.frames.values()))
 
+    def runs_from(self, number: int) -> list[str]:
+        """Return the calls of graphs that began with this frame or later."""
+        earlier = {frame.run for frame in self.frames.values() if frame.number < number}
+        return [run for run in self.runs if run not in earlier]
+
     @cached_property
     def inside(self) -> set[int]:
         """Numbers of all frames that are or ran inside a node."""

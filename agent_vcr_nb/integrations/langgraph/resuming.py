@@ -52,9 +52,10 @@ def follow(recorder: VCRRecorder, policy: ResumePolicy, graph: Any, nth: int, ca
     """Return the tap for the `nth` graph that a program calls which is run again from its start.
 
     The one that holds the resume point goes on there; of those before it all nodes are served; later ones run live.
+    What an earlier run of the program had called is in the fork already, and is not called again.
     """
     recorded = RecordedGraphs(policy.tape)
-    runs = recorded.runs
+    runs = recorded.runs_from(policy.copied_up_to)
     target_run = recorded.around(policy.target).run if policy.target in recorded.inside else None
     if nth < len(runs) and runs[nth] == target_run and not policy.reached:
         resume = Resume(graph, policy.tape, policy)
@@ -293,13 +294,14 @@ class Resume:
         wanted = sorted({*kept, *unfinished})
         numbers = recorder.copy_frames(self.tape, wanted, self.tape.key, unfinished=tuple(unfinished))
         self._copy_writes(recorder)
-        counts = self._counts(sorted({*self.kept, *unfinished}))
+        before = sorted({*self.kept, *unfinished})
+        counts = self._counts(before)
         for name, times in counts.get("", {}).items():
             recorder.occurred(name, times)
         resumed = ResumedAt(
             started={self.tape.key(number): numbers[number] for number in again if number in numbers},
             counts=counts,
-            before={level.loop: self._counts_before(level, wanted) for level in self.levels},
+            before={level.loop: self._counts_before(level, before) for level in self.levels},
             edited=self.tape.key(self.task.number) if self.edited else None,
         )
         run = GraphRun(
