@@ -68,6 +68,9 @@ class Totals:
         self.unknown_cost += entry.cost_usd is None
         self.latency_ms += entry.latency_ms or 0.0
 
+    def __add__(self, other: Totals) -> Totals:
+        return Totals(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
+
     def to_dict(self) -> dict[str, Any]:
         """Return the sums as JSON-ready values; the cost is a string, to keep its digits."""
         return {
@@ -119,9 +122,14 @@ class CostLedger:
         return ledger
 
     @property
+    def whole(self) -> Totals:
+        """What the run costs when all of it runs live."""
+        return self.live + self.saved
+
+    @property
     def saved_percent(self) -> float | None:
         """Share of the cost that was not spent again; None when no cost is known."""
-        whole = self.live.cost_usd + self.saved.cost_usd
+        whole = self.whole.cost_usd
         return float(100 * self.saved.cost_usd / whole) if whole else None
 
     def to_dict(self) -> dict[str, Any]:

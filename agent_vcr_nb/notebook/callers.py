@@ -40,7 +40,7 @@ class NotebookRecorder(VCRRecorder):
 
     def begin(self, *args: Any, **options: Any) -> Step:
         """Begin a step as `VCRRecorder` does."""
-        if options.get("place") is None and self.scope_here() is self._root:
+        if options.get("placement") is None and self.scope_here() is self._root:
             self.guarded(self._note_caller, sys._getframe(1))
         return super().begin(*args, **options)
 

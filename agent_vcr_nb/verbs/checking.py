@@ -123,7 +123,7 @@ def check(
             f"{golden.session_id} and {run.session_id} share no step: they are runs of different agents, "
             f"or the step around everything was renamed ({pairs[0].key} and {pairs[-1].key})"
         )
-    before, after = _whole(golden), _whole(run)
+    before, after = CostLedger.of(golden).whole, CostLedger.of(run).whole
     too_expensive = "" if max_cost_increase is None else _over(golden, run, before, after, max_cost_increase)
     return Checked(golden.session_id, run.session_id, pairs, _new_errors(pairs, run), before, after, too_expensive)
 
@@ -156,13 +156,6 @@ def _new_errors(pairs: list[FramePair], run: VCRPlayer) -> list[dict[str, Any]]:
         if summary["status"] == Status.ERROR:
             found.append({"frame": pair.b, "key": pair.key, "error": summary["error"]})
     return found
-
-
-def _whole(player: VCRPlayer) -> Totals:
-    whole = Totals()
-    for entry in CostLedger.of(player).entries:
-        whole.add(entry)
-    return whole
 
 
 def _over(golden: VCRPlayer, run: VCRPlayer, before: Totals, after: Totals, allowed: int) -> str:

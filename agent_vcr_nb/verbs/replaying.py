@@ -85,19 +85,12 @@ def replay_run(
     return ReplayedRun(
         player.session_id,
         outcome_of.served,
-        _whole_cost(player),
+        CostLedger.of(player).whole,
         sum(_latency(player, number) for number in outcome_of.served),
         round(replay_ms, 3),
         f"{type(error).__name__}: {error}" if error else None,
         VCRPlayer.recorded_value(outcome_of.result),
     )
-
-
-def _whole_cost(player: VCRPlayer) -> Totals:
-    whole = Totals()
-    for entry in CostLedger.of(player).entries:
-        whole.add(entry)
-    return whole
 
 
 def _latency(player: VCRPlayer, number: int) -> float:

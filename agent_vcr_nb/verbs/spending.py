@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 from agent_vcr_nb.core.errors import RecordingError
@@ -67,7 +67,6 @@ def ledger(place: Place, session: str | None = None) -> LedgerShown | Spending:
             continue
         if one.entries:
             spending.ledgers.append(one)
-        for total, part in ((spending.live, one.live), (spending.saved, one.saved)):
-            for column in fields(Totals):
-                setattr(total, column.name, getattr(total, column.name) + getattr(part, column.name))
+        spending.live += one.live
+        spending.saved += one.saved
     return spending

@@ -5,6 +5,9 @@ import sys
 
 import pytest
 
+from agent_vcr_nb import VCRPlayer
+from agent_vcr_nb.notebook.callers import CALLER
+
 STEPS = """
 from agent_vcr_nb import step
 ran = []
@@ -188,6 +191,15 @@ def test_the_one_graph_with_the_nodes_is_found_and_of_two_none(shell, run):
     run("del graph, graph_again, other, builder")
     _, error = run("%vcr resume one 1")
     assert "no graph here has the node build and those that ran with it" in str(error)
+
+
+def test_nodes_that_a_graph_calls_have_no_caller_among_the_functions_of_the_notebook(shell, run):
+    run(GRAPH)
+    run("def ask(task):\n    return graph.invoke({'task': task})")
+    run("%vcr record one\nask('todo')\n%vcr stop")
+    player = VCRPlayer.load_by_id("one")
+    assert [frame.node_name for frame in player.frames] == ["plan", "build"]
+    assert player.recording.others(CALLER) == []
 
 
 def test_each_of_two_graphs_in_one_session_is_found_for_its_own_frames(shell, run):
